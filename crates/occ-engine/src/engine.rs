@@ -1,0 +1,138 @@
+//! The port: what a sandbox needs of a container engine, and nothing more.
+
+use std::future::Future;
+use std::io::Read;
+use std::time::Duration;
+
+use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
+use crate::error::Error;
+use crate::exec::{ExecIo, ExecSpec};
+use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
+use crate::image::{Event, ImageId, Observer};
+use crate::logs::{LogStream, LogsQuery};
+
+/// Files put into a container that was created and not yet started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestFile {
+    /// Absolute path inside the container; parent folders must exist.
+    pub path: String,
+    /// Contents.
+    pub bytes: Vec<u8>,
+    /// Permission bits, such as `0o400`.
+    pub mode: u32,
+    /// Owner and group inside the container.
+    pub owner: (u32, u32),
+}
+
+/// A container engine, as far as a sandbox needs one.
+///
+/// Absence is an answer (`Ok(None)`), not an error; removing what is not there succeeds. Every name
+/// is taken literally: the port never guesses and never prefixes.
+pub trait Engine: Send + Sync {
+    /// Returns what the engine is, in one call.
+    fn facts(&self) -> impl Future<Output = Result<EngineFacts, Error>> + Send;
+
+    /// Returns the image with this name (`repository:tag`, `repository@digest`) or id.
+    fn image(&self, name: &str) -> impl Future<Output = Result<Option<ImageFacts>, Error>> + Send;
+
+    /// Pulls one image by name with the engine's own client and returns what arrived.
+    fn pull_image(
+        &self,
+        name: &str,
+        observer: Observer<'_>,
+    ) -> impl Future<Output = Result<ImageFacts, Error>> + Send;
+
+    /// Loads an image archive (`docker save` form) of `total` bytes.
+    fn load_image(
+        &self,
+        archive: Box<dyn Read + Send>,
+        total: u64,
+        observer: Observer<'_>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Gives an image a further name.
+    fn tag_image(&self, id: &ImageId, name: &str)
+    -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Removes an image name, and the image when that was its last one.
+    fn remove_image(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns the named volume.
+    fn volume(&self, name: &str)
+    -> impl Future<Output = Result<Option<VolumeFacts>, Error>> + Send;
+
+    /// Creates a volume with labels; returns whether it was new.
+    fn create_volume(
+        &self,
+        name: &str,
+        labels: &[(String, String)],
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Removes a volume and everything in it.
+    fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns the container with this name or id.
+    fn container(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ContainerState>, Error>> + Send;
+
+    /// Creates a container; it does not run yet.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is taken, [`Error::NotFound`] when the image is missing.
+    fn create_container(
+        &self,
+        spec: &ContainerSpec,
+    ) -> impl Future<Output = Result<ContainerId, Error>> + Send;
+
+    /// Puts files into a container that is not running.
+    fn upload(
+        &self,
+        container: &str,
+        files: &[GuestFile],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Starts a container; starting a running one succeeds.
+    ///
+    /// # Errors
+    /// [`Error::PortTaken`] when a published port cannot be bound.
+    fn start_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Stops a container, killing it after `grace`; stopping a stopped one succeeds.
+    fn stop_container(
+        &self,
+        container: &str,
+        grace: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Lets a paused container go on.
+    fn unpause_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Removes a container, killing it when it runs; its named volumes stay.
+    fn remove_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns when the container stops running (at once when it does not run).
+    fn wait_container(
+        &self,
+        container: &str,
+    ) -> impl Future<Output = Result<ExitStatus, Error>> + Send;
+
+    /// Opens a container's log.
+    fn logs(
+        &self,
+        container: &str,
+        query: &LogsQuery,
+    ) -> impl Future<Output = Result<LogStream, Error>> + Send;
+
+    /// Runs a program inside a running container and returns its exit code.
+    fn exec(
+        &self,
+        container: &str,
+        spec: &ExecSpec,
+        io: ExecIo<'_>,
+    ) -> impl Future<Output = Result<i64, Error>> + Send;
+}
+
+/// Ignores every event.
+pub fn silent(_event: Event) {}

@@ -1,0 +1,44 @@
+//! Images as the engine names them, and the news while one arrives.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The engine's id of an image, `sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImageId(pub String);
+
+impl fmt::Display for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// News of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Bytes of an archive handed to the engine so far, of `total`.
+    Sent {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Everything was sent and the engine is unpacking.
+    Unpacking,
+    /// Progress of one layer of a pull.
+    Layer {
+        /// The engine's short id of the layer.
+        id: String,
+        /// The engine's word for what it does, such as `Downloading`.
+        status: String,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all, 0 when unknown.
+        total: u64,
+    },
+}
+
+/// Receives events; it must not block.
+pub type Observer<'a> = &'a (dyn Fn(Event) + Send + Sync);

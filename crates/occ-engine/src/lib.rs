@@ -1,0 +1,27 @@
+//! The engine room: the only crate that knows a container engine.
+//!
+//! [`Engine`] is the port; `Docker` speaks the Docker Engine API; `FakeEngine` (feature `fake`)
+//! keeps state and computes, so that the crates above can be tested without a daemon.
+
+mod container;
+mod engine;
+mod error;
+mod exec;
+mod facts;
+mod image;
+mod isolation;
+mod logs;
+mod mount;
+
+pub use container::{
+    ContainerId, ContainerSpec, ContainerState, ExitStatus, HealthCheck, Limits, LogRotation,
+    Network, Phase, Publish, RestartPolicy,
+};
+pub use engine::{Engine, GuestFile, silent};
+pub use error::Error;
+pub use exec::{ExecIo, ExecSpec, TerminalSize};
+pub use facts::{CanLimit, EngineFacts, ImageFacts, VolumeFacts};
+pub use image::{Event, ImageId, Observer};
+pub use isolation::{Capability, Isolation};
+pub use logs::{Chunk, LogStream, LogsQuery, Source};
+pub use mount::Mount;
