@@ -93,6 +93,14 @@ pub trait Engine: Send + Sync {
         files: &[GuestFile],
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Returns the contents of one plain file of a container, running or not; `None` when it is not
+    /// there.
+    fn download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send;
+
     /// Starts a container; starting a running one succeeds.
     ///
     /// # Errors

@@ -4,10 +4,15 @@
 //! keeps state and computes, so that the crates above can be tested without a daemon.
 
 mod container;
+mod context;
+mod docker;
+mod endpoint;
 mod engine;
 mod error;
 mod exec;
 mod facts;
+#[cfg(feature = "fake")]
+mod fake;
 mod image;
 mod isolation;
 mod logs;
@@ -17,10 +22,15 @@ pub use container::{
     ContainerId, ContainerSpec, ContainerState, ExitStatus, HealthCheck, Limits, LogRotation,
     Network, Phase, Publish, RestartPolicy,
 };
+pub use context::{Choice, ClientSettings};
+pub use docker::Docker;
+pub use endpoint::{DEFAULT_SOCKET, Endpoint, TlsFiles};
 pub use engine::{Engine, GuestFile, silent};
 pub use error::Error;
 pub use exec::{ExecIo, ExecSpec, TerminalSize};
 pub use facts::{CanLimit, EngineFacts, ImageFacts, VolumeFacts};
+#[cfg(feature = "fake")]
+pub use fake::{FakeEngine, FakeImage, Life, Op, Ran, World};
 pub use image::{Event, ImageId, Observer};
 pub use isolation::{Capability, Isolation};
 pub use logs::{Chunk, LogStream, LogsQuery, Source};

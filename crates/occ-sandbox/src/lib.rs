@@ -1,1 +1,47 @@
-//! Placeholder.
+//! The living room: the life of one sandbox.
+//!
+//! A command is one walk along this spine: a [`SandboxSpec`] (the wish), [`observe()`] (what is),
+//! [`plan_start`] (pure: what will happen, a question, or a refusal), [`apply()`] (make it true, or
+//! take it back). What runs and where it came from is kept by [`Home`].
+
+mod acquire;
+mod apply;
+mod cancel;
+mod drift;
+mod event;
+mod files;
+mod guest_files;
+mod health;
+mod instance;
+mod observe;
+mod opencode;
+mod password;
+mod plan;
+mod ports;
+mod probe;
+mod question;
+mod record;
+mod spec;
+mod undo;
+
+pub use acquire::PullAttempt;
+pub use apply::{ApplyError, Outcome, World, apply};
+pub use cancel::Cancel;
+pub use drift::{Drift, drift};
+pub use event::{Event, Observer};
+pub use files::{FileError, Lock, TryLock, private_dir, replace};
+pub use health::dial;
+pub use instance::{Instance, ParseError as InstanceError};
+pub use observe::{Observation, PortLook, PortState, observe};
+pub use opencode::{Opencode, client};
+pub use password::{
+    Password, generate as generate_password, load as load_password, store as store_password,
+};
+pub use plan::{
+    Decision, FolderProblem, ForeignImage, Plan, Refusal, Step, foreign, plan_start,
+};
+pub use ports::{BuiltImage, ImageBuilder, Server};
+pub use probe::ProbeError;
+pub use question::{Consent, Question, Topic};
+pub use record::{Home, ImageState, Record, Source, Unreadable};
+pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};

@@ -1,1 +1,52 @@
-//! Placeholder.
+//! The front door: arguments, settings, terminal, exit codes, wiring.
+//!
+//! The only crate that talks to people, reads the environment and the clock.
+
+mod cli;
+mod commands;
+mod config;
+mod context;
+mod env;
+mod exit;
+mod failure;
+mod host;
+mod terminal;
+mod time;
+mod wiring;
+
+use std::process::ExitCode;
+
+pub use cli::command;
+pub use config::schema;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// Runs the program with the process's own arguments and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match cli::parse(env::arguments()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let context = Context::new(&cli.global);
+    let exit = match commands::run(cli.command, &context) {
+        Ok(exit) => exit,
+        Err(failure) => context.terminal.failure(&failure),
+    };
+    exit.into()
+}
+
+/// Returns every exit code with its meaning, for generated documents.
+pub fn exit_codes() -> Vec<(u8, &'static str)> {
+    Exit::TABLE.iter().map(|(exit, meaning)| (exit.code(), *meaning)).collect()
+}
+
+/// Returns every setting's name, variable, default and meaning, for generated documents.
+pub fn settings() -> Vec<[String; 4]> {
+    config::KEYS
+        .iter()
+        .map(|key| {
+            [key.name.to_owned(), key.env(), (key.default)().to_string(), key.doc.to_owned()]
+        })
+        .collect()
+}

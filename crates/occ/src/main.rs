@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `occ`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    occ::main()
+}

@@ -1,0 +1,168 @@
+//! Images: looking, naming, and the two ways in.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use bollard::body_try_stream;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{mpsc, watch};
+
+use super::failure::{broken, explain};
+use super::{ACT, Docker, LOOK, absent, named, within};
+use crate::error::Error;
+use crate::facts::ImageFacts;
+use crate::image::{Event, ImageId, Observer};
+
+/// Bytes read from an archive at a time.
+const PIECE: usize = 256 * 1024;
+
+/// Pieces read ahead of what the engine takes.
+const AHEAD: usize = 4;
+
+const LOADING: &str = "loading an image";
+
+impl Docker {
+    pub(super) async fn observe_image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
+        let asked = self.client.inspect_image(named(name)?);
+        let found = absent(within("looking at an image", LOOK, asked).await)?;
+        found.map(image_facts).transpose()
+    }
+
+    pub(super) async fn pull(
+        &self,
+        name: &str,
+        observer: Observer<'_>,
+    ) -> Result<ImageFacts, Error> {
+        let (repository, tag) = split_tag(named(name)?);
+        let options = CreateImageOptionsBuilder::new();
+        let options = if name.contains('@') {
+            options.from_image(name)
+        } else {
+            // Without a tag the engine would pull all of them.
+            options.from_image(repository).tag(tag.unwrap_or("latest"))
+        };
+        let mut news = self.client.create_image(Some(options.build()), None, None);
+        while let Some(item) = news.next().await {
+            let item = item.map_err(|error| explain("pulling an image", error))?;
+            let progress = item.progress_detail.unwrap_or_default();
+            if let (Some(id), Some(status)) = (item.id, item.status) {
+                let count = |n: Option<i64>| n.unwrap_or_default().try_into().unwrap_or_default();
+                let (bytes, total) = (count(progress.current), count(progress.total));
+                observer(Event::Layer { id, status, bytes, total });
+            }
+        }
+        let arrived = self.observe_image(name).await?;
+        arrived.ok_or_else(|| Error::NotFound { message: format!("{name} after it was pulled") })
+    }
+
+    pub(super) async fn load(
+        &self,
+        archive: Box<dyn Read + Send>,
+        total: u64,
+        observer: Observer<'_>,
+    ) -> Result<(), Error> {
+        let (pieces, waiting) = mpsc::channel(AHEAD);
+        let (taken, mut progress) = watch::channel(0);
+        // Ends by itself when the archive ends or nobody takes its pieces any more.
+        let reader = tokio::task::spawn_blocking(move || read_pieces(archive, &pieces));
+        let body = stream::unfold((waiting, taken), |(mut waiting, taken)| async move {
+            let piece: io::Result<Bytes> = waiting.recv().await?;
+            if let Ok(piece) = &piece {
+                taken.send_modify(|bytes| *bytes += piece.len() as u64);
+            }
+            Some((piece, (waiting, taken)))
+        });
+        let options = ImportImageOptions::default();
+        let mut news = self.client.import_image(options, body_try_stream(body), None);
+        let mut sending = true;
+        let answer = loop {
+            tokio::select! {
+                changed = progress.changed(), if sending => {
+                    sending = changed.is_ok();
+                    let bytes = *progress.borrow_and_update();
+                    observer(if sending { Event::Sent { bytes, total } } else { Event::Unpacking });
+                }
+                item = news.next() => match item {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Err(explain(LOADING, error)),
+                    None => break Ok(()),
+                },
+            }
+        };
+        drop(news);
+        // A failure to read is the cause of whatever the engine said about it.
+        match reader.await {
+            Ok(Ok(())) => answer,
+            Ok(Err(source)) => Err(Error::Local { doing: "read the image archive", source }),
+            Err(panicked) => Err(broken(LOADING, panicked)),
+        }
+    }
+
+    pub(super) async fn tag(&self, id: &ImageId, name: &str) -> Result<(), Error> {
+        let (repository, tag) = split_tag(named(name)?);
+        let options = TagImageOptionsBuilder::new().repo(repository).tag(tag.unwrap_or("latest"));
+        let asked = self.client.tag_image(named(&id.0)?, Some(options.build()));
+        within("naming an image", ACT, asked).await
+    }
+
+    pub(super) async fn untag(&self, name: &str) -> Result<(), Error> {
+        let asked = self.client.remove_image(named(name)?, None::<RemoveImageOptions>, None);
+        absent(within("removing an image", ACT, asked).await).map(drop)
+    }
+}
+
+fn read_pieces(
+    mut archive: Box<dyn Read + Send>,
+    pieces: &mpsc::Sender<io::Result<Bytes>>,
+) -> io::Result<()> {
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        if let Err(error) = archive.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+            // The request must break off: an archive that merely ends early might be taken whole.
+            let _gone = pieces.blocking_send(Err(io::ErrorKind::Interrupted.into()));
+            return Err(error);
+        }
+        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Splits `repository:tag`; a colon before the last slash belongs to a port.
+fn split_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
+}
+
+fn image_facts(found: ImageInspect) -> Result<ImageFacts, Error> {
+    let id = found.id.ok_or_else(|| broken("looking at an image", "the answer has no id"))?;
+    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    Ok(ImageFacts {
+        id: ImageId(id),
+        tags: found.repo_tags.unwrap_or_default(),
+        digests: found.repo_digests.unwrap_or_default(),
+        labels: BTreeMap::from_iter(labels),
+        architecture: found.architecture.unwrap_or_default(),
+        size: found.size.unwrap_or_default().try_into().unwrap_or_default(),
+        created: found.created.filter(|created| !created.is_empty()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_not_taken_for_a_tag() {
+        assert_eq!(split_tag("host:5000/a"), ("host:5000/a", None));
+        assert_eq!(split_tag("host:5000/a:b"), ("host:5000/a", Some("b")));
+        assert_eq!(split_tag("a"), ("a", None));
+    }
+}

@@ -1,0 +1,283 @@
+//! Images of a fake engine: read from real archives, or made up by a test.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::world::World;
+use crate::context::hex;
+use crate::error::Error;
+use crate::facts::ImageFacts;
+use crate::image::ImageId;
+
+/// Largest file of an archive that is kept whole: manifests and configurations are small.
+const KEPT: u64 = 1 << 20;
+
+/// An image, as far as a fake engine looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeImage {
+    config: Vec<u8>,
+    size: u64,
+}
+
+impl FakeImage {
+    /// Makes up an image; equal labels and architecture give the same id.
+    pub fn new(labels: &[(&str, &str)], architecture: &str) -> Self {
+        let labels: BTreeMap<_, _> = labels.iter().copied().collect();
+        let config = serde_json::json!({
+            "architecture": architecture, "os": "linux", "config": { "Labels": labels },
+            "rootfs": { "type": "layers", "diff_ids": [] },
+        });
+        Self { config: config.to_string().into_bytes(), size: 1 << 20 }
+    }
+
+    /// Returns the id: SHA-256 of the configuration's bytes, as OCI has it.
+    pub fn id(&self) -> ImageId {
+        ImageId(format!("sha256:{}", hex(&Sha256::digest(&self.config))))
+    }
+}
+
+/// An image in the engine, with its names.
+#[derive(Debug, Clone)]
+pub(super) struct KeptImage {
+    pub(super) facts: ImageFacts,
+    pub(super) has_health_check: bool,
+    pub(super) env: Vec<String>,
+}
+
+/// `manifest.json` of an archive in `docker save` form.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SavedImage {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    layers: Vec<String>,
+}
+
+/// The configuration of an image.
+/// SPEC: OCI image specification, "Image Configuration".
+#[derive(Deserialize)]
+struct Config {
+    architecture: String,
+    created: Option<String>,
+    #[serde(default, rename = "config")]
+    run: Option<RunConfig>,
+    #[serde(default)]
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct RunConfig {
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    env: Option<Vec<String>>,
+    #[serde(default)]
+    healthcheck: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize, Default)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+/// One file of an archive.
+struct Saved {
+    digest: String,
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl World {
+    pub(super) fn publish_image(&mut self, name: &str, image: FakeImage) {
+        self.remotes.insert(familiar(name), image);
+    }
+
+    pub(super) fn keep_image(
+        &mut self,
+        image: &FakeImage,
+        tag: Option<&str>,
+        digest: Option<String>,
+    ) {
+        let config = serde_json::from_slice(&image.config).expect("a fake image's configuration");
+        self.keep(&image.id(), config, image.size, tag, digest);
+    }
+
+    /// Returns the image with this name or id.
+    pub(super) fn kept(&self, name: &str) -> Option<&KeptImage> {
+        let familiar = familiar(name);
+        self.images.values().find(|image| {
+            image.facts.id.0 == name
+                || image.facts.tags.contains(&familiar)
+                || image.facts.digests.contains(&familiar)
+        })
+    }
+
+    pub(super) fn pull(&mut self, name: &str) -> Result<ImageFacts, Error> {
+        let familiar = familiar(name);
+        let image = self.remotes.get(&familiar).cloned().ok_or_else(|| Error::NotFound {
+            message: format!("manifest for {name} not found: manifest unknown"),
+        })?;
+        let (tag, digest) = if familiar.contains('@') {
+            (None, familiar.clone())
+        } else {
+            let repository = familiar.rsplit_once(':').map_or(&*familiar, |(left, _)| left);
+            let digest = hex(&Sha256::digest([b"manifest of ", &*image.config].concat()));
+            (Some(familiar.as_str()), format!("{repository}@sha256:{digest}"))
+        };
+        self.keep_image(&image, tag, Some(digest));
+        Ok(self.images[&image.id()].facts.clone())
+    }
+
+    /// Reads an archive in `docker save` form and keeps its images.
+    pub(super) fn load(&mut self, archive: Box<dyn Read + Send>) -> Result<(), Error> {
+        let files = read_archive(archive)
+            .map_err(|source| Error::Local { doing: "read the image archive", source })?;
+        let file = |path: &str| {
+            files.get(path).ok_or_else(|| invalid(&format!("the archive has no {path}")))
+        };
+        let manifest: Vec<SavedImage> = parse(&file("manifest.json")?.bytes)?;
+        for saved in manifest {
+            let config_file = file(&saved.config)?;
+            let config: Config = parse(&config_file.bytes)?;
+            let layers =
+                saved.layers.iter().map(|path| file(path)).collect::<Result<Vec<_>, _>>()?;
+            check_layers(&layers, &config.rootfs.diff_ids)?;
+            let id = ImageId(format!("sha256:{}", config_file.digest));
+            let size = layers.iter().map(|layer| layer.size).sum();
+            self.keep(&id, config, size, None, None);
+            for tag in saved.repo_tags.into_iter().flatten() {
+                self.name_image(&id, &tag)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an image a name, taking it from the one that had it.
+    pub(super) fn name_image(&mut self, id: &ImageId, name: &str) -> Result<(), Error> {
+        let name = familiar(name);
+        if !self.images.contains_key(id) {
+            return Err(Error::NotFound { message: format!("No such image: {id}") });
+        }
+        for (other, image) in &mut self.images {
+            image.facts.tags.retain(|tag| *tag != name);
+            if other == id {
+                image.facts.tags.push(name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn unname_image(&mut self, name: &str) -> Result<(), Error> {
+        let Some(image) = self.kept(name) else { return Ok(()) };
+        let (id, by_id) = (image.facts.id.clone(), image.facts.id.0 == name);
+        let others = image.facts.tags.len().saturating_sub(usize::from(!by_id));
+        if by_id && image.facts.tags.len() > 1 {
+            let message = format!("{id} is referenced in multiple repositories");
+            return Err(Error::Conflict { message });
+        }
+        let last = by_id || others == 0;
+        if last && let Some(user) = self.containers.iter().find(|found| found.spec.image == id) {
+            let message = format!("container {} is using its referenced image", user.spec.name);
+            return Err(Error::Conflict { message });
+        }
+        if last {
+            self.images.remove(&id);
+        } else if let Some(image) = self.images.get_mut(&id) {
+            let name = familiar(name);
+            image.facts.tags.retain(|tag| *tag != name);
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        id: &ImageId,
+        config: Config,
+        size: u64,
+        tag: Option<&str>,
+        digest: Option<String>,
+    ) {
+        let run = config.run.unwrap_or_default();
+        let image = self.images.entry(id.clone()).or_insert_with(|| KeptImage {
+            facts: ImageFacts {
+                id: id.clone(),
+                tags: Vec::new(),
+                digests: Vec::new(),
+                labels: run.labels.unwrap_or_default(),
+                architecture: config.architecture,
+                size,
+                created: config.created,
+            },
+            has_health_check: run.healthcheck.is_some(),
+            env: run.env.unwrap_or_default(),
+        });
+        image.facts.digests.extend(digest);
+        image.facts.digests.sort();
+        image.facts.digests.dedup();
+        if let Some(tag) = tag {
+            // Cannot fail: the image was put there a moment ago.
+            self.name_image(id, tag).expect("the image is there");
+        }
+    }
+}
+
+/// Returns the name as engines show it: without what is understood by itself.
+fn familiar(name: &str) -> String {
+    let short = name.strip_prefix("docker.io/").unwrap_or(name);
+    let short = short.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(short);
+    let last = short.rsplit('/').next().unwrap_or(short);
+    if last.contains([':', '@']) { short.to_owned() } else { format!("{short}:latest") }
+}
+
+fn read_archive(archive: Box<dyn Read + Send>) -> io::Result<BTreeMap<String, Saved>> {
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        let (mut hasher, mut bytes, mut size) = (Sha256::new(), Vec::new(), 0);
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            let read = entry.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&piece[..read]);
+            size += read as u64;
+            if size <= KEPT {
+                bytes.extend_from_slice(&piece[..read]);
+            }
+        }
+        files.insert(path, Saved { digest: hex(&hasher.finalize()), bytes, size });
+    }
+    Ok(files)
+}
+
+/// A layer that is not compressed must be the one the configuration names.
+fn check_layers(layers: &[&Saved], diff_ids: &[String]) -> Result<(), Error> {
+    if layers.len() != diff_ids.len() {
+        return Err(invalid("the number of layers differs from the configuration"));
+    }
+    for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        let compressed = layer.bytes.starts_with(&[0x1f, 0x8b]);
+        if !compressed && *diff_id != format!("sha256:{}", layer.digest) {
+            return Err(invalid(&format!("a layer is not {diff_id}")));
+        }
+    }
+    Ok(())
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))
+}
+
+fn invalid(message: &str) -> Error {
+    Error::Refused { status: 500, message: message.to_owned() }
+}

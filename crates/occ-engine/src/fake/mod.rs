@@ -1,0 +1,162 @@
+//! An engine without a daemon: it keeps state and computes what a real one would answer.
+//!
+//! Behind feature `fake`, for the tests of the crates above. The conformance suite of this crate
+//! runs the same cases against it and against a real daemon.
+
+mod containers;
+mod date;
+mod images;
+mod op;
+mod port;
+mod world;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+pub use self::containers::Life;
+pub use self::images::FakeImage;
+pub use self::op::Op;
+pub use self::world::{Ran, World};
+use crate::container::ContainerSpec;
+use crate::engine::GuestFile;
+use crate::error::Error;
+use crate::exec::ExecSpec;
+use crate::facts::EngineFacts;
+
+/// An engine that lives in memory; clones share the same world.
+#[derive(Clone)]
+pub struct FakeEngine {
+    world: Arc<Mutex<World>>,
+    /// Counts changes, so that those who wait look again.
+    changes: Arc<watch::Sender<u64>>,
+}
+
+impl FakeEngine {
+    /// Returns an empty engine: local, rootful, able to limit everything.
+    pub fn new() -> Self {
+        let changes = watch::Sender::new(0);
+        Self { world: Arc::new(Mutex::new(World::new())), changes: Arc::new(changes) }
+    }
+
+    /// Replaces what the engine says about itself.
+    #[must_use]
+    pub fn with_facts(self, facts: EngineFacts) -> Self {
+        self.change(|world| world.facts = facts);
+        self
+    }
+
+    /// Puts an image into a registry, to be pulled by this name.
+    #[must_use]
+    pub fn with_remote(self, name: &str, image: FakeImage) -> Self {
+        self.change(|world| world.publish_image(name, image));
+        self
+    }
+
+    /// Puts an image into the engine.
+    #[must_use]
+    pub fn with_image(self, name: &str, image: &FakeImage) -> Self {
+        self.change(|world| world.keep_image(image, Some(name), None));
+        self
+    }
+
+    /// Lets a program outside the engine hold a host port.
+    #[must_use]
+    pub fn with_taken_port(self, port: u16) -> Self {
+        self.change(|world| world.take_port(port));
+        self
+    }
+
+    /// Decides what the processes of a container do once they are started; they run by default.
+    #[must_use]
+    pub fn on_start(self, life: impl Fn(&ContainerSpec) -> Life + Send + Sync + 'static) -> Self {
+        self.change(|world| world.life = Arc::new(life));
+        self
+    }
+
+    /// Decides what a program run in a container does with its standard input; without it, every
+    /// program is missing (exit code 127).
+    #[must_use]
+    pub fn on_exec(
+        self,
+        program: impl Fn(&ExecSpec, &[u8]) -> Ran + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|world| world.program = Arc::new(program));
+        self
+    }
+
+    /// Makes the next call of `op` fail without any effect.
+    pub fn fail_next(&self, op: Op, error: Error) {
+        self.change(|world| world.faults.push((op, error)));
+    }
+
+    /// Changes the world once, just before the next call of `op` takes effect.
+    pub fn before(&self, op: Op, hook: impl FnOnce(&mut World) + Send + 'static) {
+        self.change(|world| world.before.push((op, Box::new(hook))));
+    }
+
+    /// Changes the world once, after the next call of `op` took effect and before it answers.
+    pub fn after(&self, op: Op, hook: impl FnOnce(&mut World) + Send + 'static) {
+        self.change(|world| world.after.push((op, Box::new(hook))));
+    }
+
+    /// Changes the world now, behind the back of whoever uses the engine.
+    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// Returns every call so far, such as `start_container box`.
+    pub fn calls(&self) -> Vec<String> {
+        self.lock().calls.clone()
+    }
+
+    /// Returns the files uploaded into a container, sorted by path.
+    pub fn uploads(&self, container: &str) -> Vec<GuestFile> {
+        self.lock().find(container).map(|found| found.files.clone()).unwrap_or_default()
+    }
+
+    /// Returns the wish a container was created from.
+    pub fn spec(&self, container: &str) -> Option<ContainerSpec> {
+        self.lock().find(container).ok().map(|found| found.spec.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        // A test that panics inside a hook should show its own message, not a poisoned lock's.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call: noted, disturbed by hooks and faults, carried out, answered if anyone is there.
+    fn call<T>(
+        &self,
+        op: Op,
+        subject: &str,
+        act: impl FnOnce(&mut World) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change(|world| {
+            world.calls.push(format!("{op} {subject}").trim_end().to_owned());
+            world.disturb(op, true);
+            world.present()?;
+            if let Some(at) = world.faults.iter().position(|(fault, _)| *fault == op) {
+                return Err(world.faults.remove(at).1);
+            }
+            let result = act(world);
+            world.disturb(op, false);
+            // The work is done and nobody is left to say so.
+            world.present().and(result)
+        })
+    }
+}
+
+impl Default for FakeEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for FakeEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeEngine").field("calls", &self.lock().calls).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! The port, answered from memory.
+
+use std::io::Read;
+use std::time::Duration;
+
+use futures_util::stream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{FakeEngine, Op, World};
+use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
+use crate::engine::{Engine, GuestFile};
+use crate::error::Error;
+use crate::exec::{ExecIo, ExecSpec};
+use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
+use crate::image::{Event, ImageId, Observer};
+use crate::logs::{LogStream, LogsQuery};
+use crate::mount::Mount;
+
+impl Engine for FakeEngine {
+    async fn facts(&self) -> Result<EngineFacts, Error> {
+        self.call(Op::Facts, "", |world| Ok(world.facts.clone()))
+    }
+
+    async fn image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
+        self.call(Op::Image, name, |world| Ok(world.kept(name).map(|image| image.facts.clone())))
+    }
+
+    async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
+        let facts = self.call(Op::PullImage, name, |world| world.pull(name))?;
+        for (status, bytes) in [("Downloading", facts.size / 2), ("Pull complete", facts.size)] {
+            let (id, status) = (facts.id.0[7..19].to_owned(), status.to_owned());
+            observer(Event::Layer { id, status, bytes, total: facts.size });
+        }
+        Ok(facts)
+    }
+
+    async fn load_image(
+        &self,
+        archive: Box<dyn Read + Send>,
+        total: u64,
+        observer: Observer<'_>,
+    ) -> Result<(), Error> {
+        observer(Event::Sent { bytes: total, total });
+        observer(Event::Unpacking);
+        self.call(Op::LoadImage, "", |world| world.load(archive))
+    }
+
+    async fn tag_image(&self, id: &ImageId, name: &str) -> Result<(), Error> {
+        self.call(Op::TagImage, name, |world| world.name_image(id, name))
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<(), Error> {
+        self.call(Op::RemoveImage, name, |world| world.unname_image(name))
+    }
+
+    async fn volume(&self, name: &str) -> Result<Option<VolumeFacts>, Error> {
+        self.call(Op::Volume, name, |world| Ok(world.volumes.get(name).cloned()))
+    }
+
+    async fn create_volume(&self, name: &str, labels: &[(String, String)]) -> Result<bool, Error> {
+        self.call(Op::CreateVolume, name, |world| Ok(world.create_volume(name, labels)))
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), Error> {
+        self.call(Op::RemoveVolume, name, |world| world.destroy_volume(name))
+    }
+
+    async fn container(&self, name: &str) -> Result<Option<ContainerState>, Error> {
+        self.call(Op::Container, name, |world| {
+            Ok(world.find(name).ok().map(|found| found.state.clone()))
+        })
+    }
+
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
+        self.call(Op::CreateContainer, &spec.name, |world| world.create(spec))
+    }
+
+    async fn upload(&self, container: &str, files: &[GuestFile]) -> Result<(), Error> {
+        self.call(Op::Upload, container, |world| {
+            let found = world.find_mut(container)?;
+            files.iter().cloned().for_each(|file| found.put(file));
+            Ok(())
+        })
+    }
+
+    async fn download(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.call(Op::Download, container, |world| {
+            let mut files = world.find(container)?.files.iter();
+            Ok(files.find(|file| file.path == path).map(|file| file.bytes.clone()))
+        })
+    }
+
+    async fn start_container(&self, container: &str) -> Result<(), Error> {
+        self.call(Op::StartContainer, container, |world| world.start(container))
+    }
+
+    async fn stop_container(&self, container: &str, _grace: Duration) -> Result<(), Error> {
+        self.call(Op::StopContainer, container, |world| world.stop(container))
+    }
+
+    async fn unpause_container(&self, container: &str) -> Result<(), Error> {
+        self.call(Op::UnpauseContainer, container, |world| world.unpause(container))
+    }
+
+    async fn remove_container(&self, container: &str) -> Result<(), Error> {
+        self.call(Op::RemoveContainer, container, |world| {
+            world.remove(container);
+            Ok(())
+        })
+    }
+
+    async fn wait_container(&self, container: &str) -> Result<ExitStatus, Error> {
+        let mut changes = self.changes.subscribe();
+        let mut ended = self.call(Op::WaitContainer, container, |world| world.ended(container))?;
+        loop {
+            if let Some(exit) = ended {
+                return Ok(exit);
+            }
+            self.next_change(&mut changes).await;
+            ended = self.look(|world| match world.ended(container) {
+                // Removed by force while we waited: killed first.
+                Err(_) => Ok(Some(ExitStatus { code: 137, oom_killed: false, error: None })),
+                ended => ended,
+            })?;
+        }
+    }
+
+    async fn logs(&self, container: &str, query: &LogsQuery) -> Result<LogStream, Error> {
+        let (first, seen) = self.call(Op::Logs, container, |world| {
+            let found = world.find(container)?;
+            Ok((found.read(query, None), found.written()))
+        })?;
+        let first = stream::iter(first.into_iter().map(Ok));
+        if !query.follow {
+            return Ok(Box::pin(first));
+        }
+        let start = (self.clone(), container.to_owned(), query.clone(), seen);
+        let rest = stream::try_unfold(start, |(engine, container, query, seen)| async move {
+            let mut changes = engine.changes.subscribe();
+            loop {
+                let (news, written, alive) = engine.look(|world| {
+                    let Ok(found) = world.find(&container) else {
+                        return Ok((vec![], seen, false));
+                    };
+                    Ok((found.read(&query, Some(seen)), found.written(), found.is_alive()))
+                })?;
+                if !news.is_empty() {
+                    let news = stream::iter(news.into_iter().map(Ok::<_, Error>));
+                    return Ok(Some((news, (engine, container, query, written))));
+                }
+                if !alive {
+                    return Ok(None);
+                }
+                engine.next_change(&mut changes).await;
+            }
+        });
+        Ok(Box::pin(futures_util::StreamExt::chain(
+            first,
+            futures_util::TryStreamExt::try_flatten(rest),
+        )))
+    }
+
+    async fn exec(&self, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<i64, Error> {
+        let subject = format!("{container} {}", spec.command.join(" "));
+        let program =
+            self.call(Op::Exec, &subject, |world| match world.find(container)?.state.phase {
+                Phase::Running => Ok(world.program.clone()),
+                _ => Err(Error::Conflict { message: format!("{container} is not running") }),
+            })?;
+        let ExecIo { stdin, mut stdout, mut stderr, size: _ } = io;
+        let mut input = Vec::new();
+        if let Some(mut stdin) = stdin {
+            let read = stdin.read_to_end(&mut input).await;
+            read.map_err(|source| Error::Local { doing: "read the program's input", source })?;
+        }
+        let ran = program(spec, &input);
+        let writing = |source| Error::Local { doing: "write the program's output", source };
+        stdout.write_all(&ran.stdout).await.map_err(writing)?;
+        stdout.flush().await.map_err(writing)?;
+        stderr.write_all(&ran.stderr).await.map_err(writing)?;
+        stderr.flush().await.map_err(writing)?;
+        Ok(ran.code)
+    }
+}
+
+impl FakeEngine {
+    /// Looks again without a new call.
+    fn look<T>(&self, look: impl FnOnce(&World) -> Result<T, Error>) -> Result<T, Error> {
+        let world = self.lock();
+        world.present()?;
+        look(&world)
+    }
+
+    async fn next_change(&self, changes: &mut tokio::sync::watch::Receiver<u64>) {
+        // The sender lives in `self`, so the channel cannot be closed here.
+        let _open = changes.changed().await;
+    }
+}
+
+impl World {
+    /// Returns whether the volume was new.
+    pub(super) fn create_volume(&mut self, name: &str, labels: &[(String, String)]) -> bool {
+        if self.volumes.contains_key(name) {
+            return false;
+        }
+        let labels = labels.iter().cloned().collect();
+        let facts = VolumeFacts { name: name.to_owned(), labels };
+        self.volumes.insert(name.to_owned(), facts).is_none()
+    }
+
+    fn destroy_volume(&mut self, name: &str) -> Result<(), Error> {
+        let uses =
+            |mount: &Mount| matches!(mount, Mount::Volume { name: used, .. } if used == name);
+        if let Some(user) = self.containers.iter().find(|found| found.spec.mounts.iter().any(uses))
+        {
+            let message = format!("volume is in use - [{}]", user.state.id.0);
+            return Err(Error::Conflict { message });
+        }
+        self.volumes.remove(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+//! A place to try one engine: an image in it, names of its own, and nothing left behind.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use occ_engine::{
+    Chunk, ClientSettings, ContainerSpec, Docker, Engine, Error, FakeEngine, ImageId, Isolation,
+    Life, Limits, LogRotation, LogsQuery, Network, Op, Phase, Publish, RestartPolicy, Source,
+    silent,
+};
+
+use crate::archive::saved_image;
+use crate::server;
+
+/// How long anything in a test may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What happens outside the port, differently for each engine.
+pub trait Outside: Engine + Clone + 'static {
+    /// Freezes a container as `docker pause` does.
+    fn pause(&self, container: &str);
+    /// Lets another program hold a port of the host, for as long as the answer lives.
+    fn hold_port(&self) -> (u16, Option<TcpListener>);
+}
+
+impl Outside for FakeEngine {
+    fn pause(&self, container: &str) {
+        self.change(|world| world.pause(container));
+    }
+
+    fn hold_port(&self) -> (u16, Option<TcpListener>) {
+        self.change(|world| world.take_port(4096));
+        (4096, None)
+    }
+}
+
+impl Outside for Docker {
+    fn pause(&self, container: &str) {
+        let answer = server::ask_docker("POST", &format!("/containers/{container}/pause"));
+        assert_eq!(answer.0, 204, "{}", answer.1);
+    }
+
+    fn hold_port(&self) -> (u16, Option<TcpListener>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        (listener.local_addr().unwrap().port(), Some(listener))
+    }
+}
+
+/// One engine with an image in it.
+pub struct Bench<E: Outside> {
+    pub engine: E,
+    pub image: ImageId,
+    pub image_name: String,
+    prefix: String,
+    names: Mutex<Vec<String>>,
+}
+
+/// Returns a bench with an engine in memory.
+pub async fn fake() -> Bench<FakeEngine> {
+    Bench::new(FakeEngine::new().on_start(life)).await
+}
+
+/// Returns a bench with the Docker daemon of this machine.
+pub async fn docker() -> Bench<Docker> {
+    Bench::new(Docker::connect(&local_settings()).unwrap()).await
+}
+
+/// Returns what leads to the daemon of this machine.
+pub fn local_settings() -> ClientSettings {
+    let docker_host = std::env::var("OCC_TEST_DOCKER_HOST").ok();
+    ClientSettings { docker_host, docker_config_dir: "/nonexistent".into(), ..Default::default() }
+}
+
+impl<E: Outside> Bench<E> {
+    async fn new(engine: E) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("occ-engine-test-{}-{count}", std::process::id());
+        let image_name = format!("{prefix}:first");
+        let image = ImageId(String::new());
+        let names = Mutex::default();
+        let mut bench = Self { engine, image, image_name: image_name.clone(), prefix, names };
+        bench.image = bench.load(&image_name, &[("made-for", "tests")]).await;
+        bench
+    }
+
+    /// Loads an image under a name that is removed in the end.
+    pub async fn load(&self, name: &str, labels: &[(&str, &str)]) -> ImageId {
+        self.names.lock().unwrap().push(name.to_owned());
+        let archive = saved_image(name, &[labels, &[("bench", &self.prefix)]].concat());
+        let total = archive.len() as u64;
+        let archive = Box::new(std::io::Cursor::new(archive));
+        self.engine.load_image(archive, total, &silent).await.unwrap();
+        self.engine.image(name).await.unwrap().unwrap().id
+    }
+
+    /// Returns a name of its own; whatever gets it is removed in the end.
+    pub fn name(&self, what: &str) -> String {
+        let name = format!("{}-{what}", self.prefix);
+        self.names.lock().unwrap().push(name.clone());
+        name
+    }
+
+    /// Returns a container that runs a script of the shell.
+    pub fn spec(&self, what: &str, script: &str) -> ContainerSpec {
+        let shell = ["/bin/sh", "-c", script].map(str::to_owned);
+        ContainerSpec {
+            name: self.name(what),
+            image: self.image.clone(),
+            hostname: "sandbox".to_owned(),
+            user: None,
+            entrypoint: None,
+            command: Some(shell.into()),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            mounts: Vec::new(),
+            publish: Vec::new(),
+            network: Network::None,
+            isolation: Isolation::Strict,
+            limits: Limits { memory: None, cpu_millis: None, pids: None },
+            restart: RestartPolicy::No,
+            logs: LogRotation { max_size: 1 << 20, max_files: 2 },
+        }
+    }
+
+    /// Returns a container that runs until it is stopped and publishes a port on loopback.
+    pub fn publishing(&self, what: &str, host_port: u16) -> ContainerSpec {
+        let address = Ipv4Addr::LOCALHOST.into();
+        ContainerSpec {
+            publish: vec![Publish { address, host_port, container_port: 80 }],
+            network: Network::Default,
+            ..self.spec(what, RUNS)
+        }
+    }
+
+    /// Creates and starts a container.
+    pub async fn start(&self, spec: &ContainerSpec) -> String {
+        self.engine.create_container(spec).await.unwrap();
+        self.engine.start_container(&spec.name).await.unwrap();
+        spec.name.clone()
+    }
+
+    pub async fn phase(&self, container: &str) -> Phase {
+        self.engine.container(container).await.unwrap().unwrap().phase
+    }
+
+    /// Returns the whole of what a log query gives.
+    pub async fn log(&self, container: &str, query: &LogsQuery) -> Vec<(Source, String)> {
+        let mut stream = self.engine.logs(container, query).await.unwrap();
+        let mut seen: Vec<(Source, String)> = Vec::new();
+        let all = async {
+            while let Some(chunk) = stream.next().await {
+                let Chunk { source, bytes } = chunk.unwrap();
+                seen.push((source, String::from_utf8(bytes.to_vec()).unwrap()));
+            }
+        };
+        soon(all).await;
+        seen
+    }
+}
+
+impl<E: Outside> Drop for Bench<E> {
+    fn drop(&mut self) {
+        let names = std::mem::take(self.names.get_mut().unwrap());
+        let engine = self.engine.clone();
+        // A runtime of its own: the test's is busy dropping us.
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(clean(&engine, &names));
+        });
+        cleaning.join().unwrap();
+    }
+}
+
+async fn clean<E: Engine>(engine: &E, names: &[String]) {
+    // Containers first: they hold the rest.
+    for name in names {
+        drop(engine.remove_container(name).await);
+    }
+    for name in names {
+        drop(engine.remove_volume(name).await);
+        drop(engine.remove_image(name).await);
+    }
+}
+
+/// A script that runs until it is stopped.
+pub const RUNS: &str = "exec sleep 1000";
+
+/// What a script would do, for an engine that runs nothing.
+fn life(spec: &ContainerSpec) -> Life {
+    let script = spec.command.as_ref().map_or("", |command| &command[2]);
+    script.split("; ").fold(Life::runs(), |life, statement| match statement {
+        RUNS => life,
+        _ if statement.starts_with("exit ") => Life { exit: statement[5..].parse().ok(), ..life },
+        _ => match statement.strip_prefix("echo ").map(|text| text.split_once(" >&2")) {
+            Some(Some((text, _))) => life.saying(Source::Stderr, &format!("{text}\n")),
+            Some(None) => life.saying(Source::Stdout, &format!("{}\n", &statement[5..])),
+            None => panic!("the bench does not understand {statement:?}"),
+        },
+    })
+}
+
+/// Waits, but not for ever.
+pub async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.expect("done in time")
+}
+
+/// Asks again and again until the answer is the one hoped for.
+pub async fn until<F: Future<Output = bool>>(mut hoped: impl FnMut() -> F) {
+    soon(async {
+        while !hoped().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+/// Fails the next call, to be sure that a fake's faults reach the caller.
+#[tokio::test]
+async fn a_fault_strikes_once_and_leaves_everything_as_it_was() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    bench.engine.fail_next(Op::CreateContainer, Error::Refused { status: 507, message: "x".into() });
+    let error = bench.engine.create_container(&spec).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 507, .. }), "{error:?}");
+    assert_eq!(bench.engine.container(&spec.name).await.unwrap(), None);
+    bench.engine.create_container(&spec).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_that_vanishes_during_a_start_has_started_the_container_and_cannot_say_so() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    bench.engine.create_container(&spec).await.unwrap();
+    bench.engine.after(Op::StartContainer, |world| world.vanish());
+    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
+    assert!(matches!(error, Error::NotRunning { .. }), "{error:?}");
+    assert!(bench.engine.container(&spec.name).await.is_err());
+    bench.engine.change(|world| world.come_back());
+    assert_eq!(bench.phase(&spec.name).await, Phase::Running);
+}
+
+#[tokio::test]
+async fn hooks_act_behind_our_back_and_calls_are_noted() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    let name = spec.name.clone();
+    bench.engine.create_container(&spec).await.unwrap();
+    bench.engine.after(Op::StartContainer, move |world| world.exit(&name, 9));
+    bench.engine.start_container(&spec.name).await.unwrap();
+    assert_eq!(bench.phase(&spec.name).await, Phase::Exited);
+    let name = spec.name.clone();
+    bench.engine.before(Op::StartContainer, move |world| world.remove(&name));
+    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    let start = format!("start_container {}", spec.name);
+    let starts = bench.engine.calls().into_iter().filter(|call| *call == start).count();
+    assert_eq!(starts, 2);
+}

@@ -1,0 +1,133 @@
+//! The image's configuration: how a container of it starts (OCI image spec, config, with the engine's
+//! `Healthcheck`, which the specification leaves to it).
+
+use std::collections::BTreeMap;
+
+use occ_oci::Platform;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::guest::{
+    AGENT_SHELL, ENTRYPOINT, HEALTHCHECK, HOME, MANAGED_CONFIG, PORT, USER, WORKSPACE,
+};
+use crate::layer::EPOCH_RFC3339;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ImageConfig {
+    created: &'static str,
+    architecture: &'static str,
+    os: &'static str,
+    config: Start,
+    rootfs: RootFs,
+    history: Vec<History>,
+}
+
+/// How a container starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Start {
+    user: &'static str,
+    working_dir: &'static str,
+    entrypoint: [&'static str; 3],
+    cmd: [&'static str; 1],
+    env: Vec<String>,
+    exposed_ports: serde_json::Value,
+    stop_signal: &'static str,
+    healthcheck: Healthcheck,
+    labels: BTreeMap<String, String>,
+}
+
+/// Times in nanoseconds. An engine before 25 does not know `StartInterval` and waits a whole `Interval`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Healthcheck {
+    test: [&'static str; 2],
+    interval: u64,
+    timeout: u64,
+    start_period: u64,
+    start_interval: u64,
+    retries: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct RootFs {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    diff_ids: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct History {
+    created: &'static str,
+    created_by: String,
+}
+
+/// The environment of everything inside.
+fn environment() -> Vec<String> {
+    [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", HOME),
+        ("LANG", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("SHELL", AGENT_SHELL),
+        // The version is pinned, and so is the list of models that is inside it.
+        ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
+        ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
+        // Its log file is never rotated.
+        ("OPENCODE_LOG_LEVEL", "WARN"),
+        // Nobody is there to answer; the sandbox is the permission.
+        ("OPENCODE_PERMISSION", r#"{"*":"allow"}"#),
+    ]
+    .map(|(name, value)| format!("{name}={value}"))
+    .to_vec()
+}
+
+impl ImageConfig {
+    /// Describes an image for a platform with these labels and, so far, no layers.
+    pub(crate) fn new(platform: Platform, labels: BTreeMap<String, String>) -> Self {
+        Self {
+            created: EPOCH_RFC3339,
+            architecture: platform.architecture(),
+            os: platform.os(),
+            config: Start {
+                user: USER,
+                working_dir: WORKSPACE,
+                entrypoint: ["/usr/bin/tini", "--", ENTRYPOINT],
+                cmd: ["serve"],
+                env: environment(),
+                exposed_ports: json!({ format!("{PORT}/tcp"): {} }),
+                stop_signal: "SIGTERM",
+                healthcheck: Healthcheck {
+                    test: ["CMD", HEALTHCHECK],
+                    interval: 15 * SECOND,
+                    timeout: 5 * SECOND,
+                    start_period: 30 * SECOND,
+                    start_interval: SECOND,
+                    retries: 3,
+                },
+                labels,
+            },
+            rootfs: RootFs { kind: "layers", diff_ids: Vec::new() },
+            history: Vec::new(),
+        }
+    }
+
+    /// Adds a layer on top; `created_by` is for people who look at the image's history.
+    pub(crate) fn push_layer(&mut self, diff_id: &occ_oci::DiffId, created_by: String) {
+        self.rootfs.diff_ids.push(diff_id.to_string());
+        self.history.push(History { created: EPOCH_RFC3339, created_by });
+    }
+
+    /// Returns the bytes; the image's id is their digest.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps of text become JSON")
+    }
+}
+
+/// Returns the text for the history of the guest's layer.
+pub(crate) fn guest_history() -> String {
+    format!("guest: {ENTRYPOINT}, {HEALTHCHECK}, {MANAGED_CONFIG}")
+}

@@ -1,0 +1,104 @@
+//! Ways a build can fail.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use occ_oci::VerifyingError;
+
+use crate::tree::TreeError;
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// It was asked to stop.
+    #[error("the build was interrupted")]
+    Cancelled,
+    /// A program that does part of the work is not installed.
+    #[error("{name} is not installed (Debian and Ubuntu have it in the package {package})")]
+    MissingProgram {
+        /// The program.
+        name: String,
+        /// The Debian package that has it.
+        package: &'static str,
+    },
+    /// A program did not do its part.
+    #[error("{name} failed ({status}):\n{}", tail.join("\n"))]
+    ProgramFailed {
+        /// The program.
+        name: String,
+        /// How it ended, such as `exit status: 1`.
+        status: String,
+        /// Its last lines, at most 15.
+        tail: Vec<String>,
+    },
+    /// What the package client brought is not what the lock promises.
+    #[error("{tarball} differs from the lock")]
+    TarballMismatch {
+        /// Package and version.
+        tarball: String,
+        /// Expected and got.
+        #[source]
+        source: VerifyingError,
+    },
+    /// The package is the promised one and the binary in it is not.
+    #[error("the binary in {tarball} differs from the lock")]
+    BinaryMismatch {
+        /// Package and version.
+        tarball: String,
+        /// Expected and got.
+        #[source]
+        source: VerifyingError,
+    },
+    /// The package client said it was done, and what should be there is not.
+    #[error("{whole} has no {part}")]
+    Incomplete {
+        /// What it should be in.
+        whole: String,
+        /// What is missing.
+        part: String,
+    },
+    /// There is no room left.
+    #[error("no space left on the disk of {path}")]
+    StorageFull {
+        /// A file or folder on the full disk.
+        path: PathBuf,
+    },
+    /// The base's archive has something that a layer cannot hold.
+    #[error("the base cannot be made a layer")]
+    Tree(#[from] TreeError),
+    /// A file could not be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Travels in an [`io::Error`] through writers that know only those.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
+
+impl BuildError {
+    /// Returns a conversion of I/O errors on `path`.
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| {
+            if source
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Interrupted>)
+            {
+                return Self::Cancelled;
+            }
+            match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Self::StorageFull { path }
+                }
+                _ => Self::File { path, source },
+            }
+        }
+    }
+}

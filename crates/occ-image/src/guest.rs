@@ -1,0 +1,85 @@
+//! The guest contract: every name on which the image and the programs outside agree.
+//!
+//! The image is built to keep it, `occ` runs only what says that it keeps it. A change that an older
+//! `occ` would trip over is a new [`CONTRACT_VERSION`].
+
+/// Version of the contract, the value of [`LABEL_CONTRACT`].
+pub const CONTRACT_VERSION: &str = "1";
+
+/// Label of an image: the version of the contract it keeps.
+pub const LABEL_CONTRACT: &str = "org.opencode-cloud.guest-contract";
+/// Label of an image: the version of opencode-cloud that made it.
+pub const LABEL_VERSION: &str = "org.opencode-cloud.version";
+/// Label of an image: the version of opencode in it.
+pub const LABEL_OPENCODE: &str = "org.opencode-cloud.opencode-version";
+/// Label of an image: the full key of the plan it was built from.
+pub const LABEL_BUILD_KEY: &str = "org.opencode-cloud.build-key";
+/// Label of a container or volume: the instance it belongs to.
+pub const LABEL_INSTANCE: &str = "org.opencode-cloud.instance";
+/// Label of a container: the wish it was made for.
+pub const LABEL_SPEC: &str = "org.opencode-cloud.spec";
+
+/// Name of the first instance's container and stem of all other names.
+pub const NAME: &str = "opencode-cloud-sandbox";
+/// Repository of images in registries, without a host.
+pub const IMAGE_REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
+/// Repository of images built on this machine; no registry has it.
+pub const LOCAL_REPOSITORY: &str = "opencode-cloud-sandbox";
+
+/// The user everything runs as, also the user name of the server's password.
+pub const USER: &str = "opencode";
+/// The user's number.
+pub const UID: u32 = 1000;
+/// The number of the user's group, which has the same name.
+pub const GID: u32 = 1000;
+/// The user's home.
+pub const HOME: &str = "/home/opencode";
+/// Where the user's projects are, and where commands start.
+pub const WORKSPACE: &str = "/home/opencode/workspace";
+
+/// The server's port inside.
+pub const PORT: u16 = 4096;
+/// The server's liveness endpoint. Alone it proves little: it stays green on a broken server.
+pub const HEALTH_PATH: &str = "/global/health";
+/// An endpoint that needs a working instance, and answers JSON only then.
+pub const INSTANCE_PATH: &str = "/path";
+
+/// The file with the server's password, put into a container before it starts, owned by [`UID`] with
+/// mode 0400. A file, because everybody who may ask the engine sees a container's environment.
+pub const PASSWORD_FILE: &str = "/run/opencode-cloud/password";
+/// The folder of [`PASSWORD_FILE`]; it is in the image.
+pub const RUNTIME_FOLDER: &str = "/run/opencode-cloud";
+/// opencode's managed configuration: merged last, so that no project can change it.
+pub const MANAGED_CONFIG: &str = "/etc/opencode/opencode.json";
+/// The file with the version of opencode-cloud that made the image.
+pub const VERSION_FILE: &str = "/etc/opencode-cloud-version";
+/// Where the pinned opencode binary is.
+pub const OPENCODE: &str = "/usr/bin/opencode";
+/// The folder of the programs below.
+pub const PROGRAMS: &str = "/usr/lib/opencode-cloud";
+/// Starts the server, or whatever command it is given.
+pub const ENTRYPOINT: &str = "/usr/lib/opencode-cloud/entrypoint";
+/// Exits with 0 when the server works.
+pub const HEALTHCHECK: &str = "/usr/lib/opencode-cloud/healthcheck";
+/// The shell of commands that the agent runs.
+pub const AGENT_SHELL: &str = "/usr/lib/opencode-cloud/agent-sh";
+/// Exit code of [`ENTRYPOINT`] when there is no password (`EX_CONFIG` of sysexits).
+pub const EXIT_NO_PASSWORD: i32 = 78;
+
+/// A folder that outlives its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Name; a volume's name ends with it.
+    pub name: &'static str,
+    /// Path inside. It is in the image, owned by [`UID`], so that a new volume on it is writable.
+    pub path: &'static str,
+}
+
+/// All folders that outlive their container.
+pub const PLACES: [Place; 5] = [
+    Place { name: "data", path: "/home/opencode/.local/share/opencode" },
+    Place { name: "state", path: "/home/opencode/.local/state/opencode" },
+    Place { name: "config", path: "/home/opencode/.config/opencode" },
+    Place { name: "cache", path: "/home/opencode/.cache/opencode" },
+    Place { name: "workspace", path: WORKSPACE },
+];

@@ -1,0 +1,6 @@
+//! What the dictionary promises, from outside.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what is meant")]
+
+mod digest;
+mod reference;
+mod verifying;

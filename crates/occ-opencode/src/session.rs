@@ -1,0 +1,169 @@
+//! Sessions, and shell commands in them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use hyper::Method;
+use serde::Deserialize;
+use serde::de::Error as _;
+use serde_json::{Value, json};
+
+use crate::{Client, Error};
+
+/// The agent a shell command is booked under; the server insists on one and uses it for nothing.
+const AGENT: &str = "build";
+
+/// Name of a session, such as `ses_e051a9e62ffeAqYPbASttCxNCA`; safe in a URL path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SessionId(String);
+
+/// A text that is no session's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not the name of a session: ses_ and letters or digits are expected")]
+pub struct SessionIdError {
+    /// The text.
+    pub text: String,
+}
+
+impl SessionId {
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = SessionIdError;
+
+    fn try_from(text: String) -> Result<Self, SessionIdError> {
+        let is_name = text.strip_prefix("ses_").is_some_and(|rest| {
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        });
+        if is_name { Ok(Self(text)) } else { Err(SessionIdError { text }) }
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = SessionIdError;
+
+    fn from_str(text: &str) -> Result<Self, SessionIdError> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One session; the server knows more of it than is read here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// What people call it.
+    pub title: String,
+    /// The folder it works in, on the server's side.
+    pub directory: PathBuf,
+}
+
+/// What a shell command left behind.
+///
+/// The protocol has no exit code: `status` is `completed` for `exit 3` too. Who needs the code
+/// lets the command print it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShellOutput {
+    /// `completed`, or `error` where the command could not be run at all.
+    pub status: String,
+    /// Both output streams as one text.
+    pub output: String,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    parts: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    state: Option<State>,
+}
+
+#[derive(Deserialize)]
+struct State {
+    status: String,
+    #[serde(default)]
+    output: String,
+}
+
+impl Client {
+    /// Lists the sessions of the default instance.
+    ///
+    /// # Errors
+    /// Every kind of [`Error`] a JSON request has.
+    pub async fn sessions(&self) -> Result<Vec<Session>, Error> {
+        self.json(Method::GET, "/session", None).await
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// Every kind of [`Error`] a JSON request has.
+    pub async fn create_session(&self) -> Result<Session, Error> {
+        self.json(Method::POST, "/session", Some(&json!({}))).await
+    }
+
+    /// Deletes a session with all that was said in it.
+    ///
+    /// # Errors
+    /// [`Error::Status`] 404 where there is no such session, and every kind a JSON request has.
+    pub async fn delete_session(&self, id: &SessionId) -> Result<(), Error> {
+        let path = format!("/session/{id}");
+        let deleted: Value = self.json(Method::DELETE, &path, None).await?;
+        if deleted == Value::Bool(true) {
+            return Ok(());
+        }
+        Err(Error::Schema { path, source: serde_json::Error::custom("`true` is expected") })
+    }
+
+    /// Runs a shell command in a session and waits for its end; needs no model and no key.
+    ///
+    /// The request's time is the command's time: see [`Client::within`] for long ones.
+    ///
+    /// # Errors
+    /// [`Error::Status`] 404 where there is no such session, 409 where it is busy, and every kind
+    /// a JSON request has.
+    pub async fn shell(&self, session: &SessionId, command: &str) -> Result<ShellOutput, Error> {
+        let path = format!("/session/{session}/shell");
+        let body = json!({ "agent": AGENT, "command": command });
+        let reply: Reply = self.json(Method::POST, &path, Some(&body)).await?;
+        let state = reply.parts.into_iter().find_map(|part| part.state);
+        let State { status, output } = state.ok_or_else(|| Error::Schema {
+            path,
+            source: serde_json::Error::custom("a part with the command's state is expected"),
+        })?;
+        Ok(ShellOutput { status, output })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_reads_back_as_it_was_written() {
+        let name = "ses_e051a9e62ffeAqYPbASttCxNCA";
+        assert_eq!(name.parse::<SessionId>().map(|id| id.to_string()), Ok(name.to_owned()));
+    }
+
+    #[test]
+    fn what_would_leave_its_place_in_a_url_is_no_session_name() {
+        for text in ["", "ses_", "msg_1", "ses_a/../b", "ses_a?x", "ses_ä", "ses_a b"] {
+            let refusal = text.parse::<SessionId>().expect_err(text);
+            assert_eq!(refusal.text, text);
+        }
+    }
+}

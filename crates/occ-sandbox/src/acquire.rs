@@ -1,0 +1,176 @@
+//! Getting an image into the engine: pulled, or built here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use occ_engine::{Engine, ImageFacts};
+use occ_image::guest;
+use tokio::sync::mpsc;
+
+use crate::apply::{ApplyError, World};
+use crate::event::Event;
+use crate::plan::foreign;
+use crate::record::{ImageState, Source};
+
+/// An image that arrived, and where from.
+pub(crate) struct Acquired {
+    pub(crate) facts: ImageFacts,
+    pub(crate) state: ImageState,
+}
+
+/// One image that could not be pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullAttempt {
+    /// The full name.
+    pub name: String,
+    /// Why, in one line.
+    pub why: String,
+}
+
+impl fmt::Display for PullAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.why)
+    }
+}
+
+/// Pulls the first image that one of `names` gives and that keeps the guest contract.
+pub(crate) async fn pull<E: Engine, S>(
+    world: &World<'_, E, S>,
+    names: &[String],
+    then_build: bool,
+) -> Result<Acquired, ApplyError> {
+    let mut attempts = Vec::new();
+    for name in names {
+        match pull_one(world, name).await {
+            Ok(acquired) => return Ok(acquired),
+            Err(PullStop::Attempt(attempt)) => {
+                (world.observer)(Event::PullFailed {
+                    name: attempt.name.clone(),
+                    why: attempt.why.clone(),
+                });
+                attempts.push(attempt);
+            }
+            Err(PullStop::Fatal(error)) => return Err(error),
+        }
+    }
+    if then_build { build(world).await } else { Err(ApplyError::Pull { attempts }) }
+}
+
+enum PullStop {
+    Attempt(PullAttempt),
+    Fatal(ApplyError),
+}
+
+async fn pull_one<E: Engine, S>(
+    world: &World<'_, E, S>,
+    name: &str,
+) -> Result<Acquired, PullStop> {
+    let observer = |event| (world.observer)(Event::Transfer(event));
+    let pulled = tokio::select! {
+        pulled = world.engine.pull_image(name, &observer) => pulled,
+        () = world.cancel.cancelled() => return Err(PullStop::Fatal(ApplyError::Interrupted)),
+    };
+    let attempt = |why: String| PullStop::Attempt(PullAttempt { name: name.to_owned(), why });
+    let facts = match pulled {
+        Ok(facts) => facts,
+        // The engine itself is gone: no other name will fare better.
+        Err(source @ occ_engine::Error::NotRunning { .. }) => {
+            let step = "pull the image".to_owned();
+            return Err(PullStop::Fatal(ApplyError::Engine { step, source }));
+        }
+        Err(error) => return Err(attempt(one_line(&error))),
+    };
+    if let Some(foreign) = foreign(&facts) {
+        return Err(attempt(foreign.to_string()));
+    }
+    let registry = name.split('/').next().unwrap_or(name).to_owned();
+    let state = state(world, &facts, Source::Prebuilt, Some(registry));
+    keep(world, facts, state).map_err(PullStop::Fatal)
+}
+
+/// Builds the image and loads it into the engine.
+pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<Acquired, ApplyError> {
+    let name = world.builder.name().to_owned();
+    let built = build_beside(world).await?;
+    if world.cancel.is_cancelled() {
+        return Err(ApplyError::Interrupted);
+    }
+    let observer = |event| (world.observer)(Event::Transfer(event));
+    let loaded = tokio::select! {
+        loaded = world.engine.load_image(built.archive, built.total, &observer) => loaded,
+        () = world.cancel.cancelled() => return Err(ApplyError::Interrupted),
+    };
+    loaded.map_err(ApplyError::engine("load the image"))?;
+    let facts = world
+        .engine
+        .image(&name)
+        .await
+        .map_err(ApplyError::engine("find the loaded image"))?
+        .ok_or_else(|| ApplyError::Engine {
+            step: "find the loaded image".to_owned(),
+            source: occ_engine::Error::NotFound { message: name },
+        })?;
+    let state = state(world, &facts, Source::Build, None);
+    keep(world, facts, state)
+}
+
+/// Builds on a thread of its own, so that news and requests to stop go through meanwhile.
+async fn build_beside<E, S>(
+    world: &World<'_, E, S>,
+) -> Result<crate::ports::BuiltImage, ApplyError> {
+    let (send, mut news) = mpsc::unbounded_channel();
+    let builder = Arc::clone(&world.builder);
+    let cancel = world.cancel.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        builder.build(cancel.flag(), &|event| {
+            // Nobody listening any more means that the wait below was given up.
+            drop(send.send(event));
+        })
+    });
+    while let Some(event) = news.recv().await {
+        (world.observer)(Event::Build(event));
+    }
+    let built = work.await.expect("the builder does not panic");
+    if world.cancel.is_cancelled() {
+        return Err(ApplyError::Interrupted);
+    }
+    built.map_err(ApplyError::Build)
+}
+
+fn state<E, S>(
+    world: &World<'_, E, S>,
+    facts: &ImageFacts,
+    source: Source,
+    registry: Option<String>,
+) -> ImageState {
+    let label = facts.labels.get(guest::LABEL_VERSION).cloned();
+    ImageState {
+        version: label.unwrap_or_else(|| world.version.to_owned()),
+        source,
+        registry,
+        acquired_at: (world.now)(),
+        image_id: Some(facts.id.clone()),
+        digest: facts.digests.first().and_then(|name| name.split('@').nth(1)).map(str::to_owned),
+    }
+}
+
+fn keep<E, S>(
+    world: &World<'_, E, S>,
+    facts: ImageFacts,
+    state: ImageState,
+) -> Result<Acquired, ApplyError> {
+    world.home.save_image_state(&state, world.lock)?;
+    Ok(Acquired { facts, state })
+}
+
+/// Returns an error and its causes in one line.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,288 @@
+//! Makes a plan true, step by step; what cannot be finished is taken back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use occ_engine::{ContainerSpec, Engine, ExitStatus, ImageId};
+use tokio::time::Instant;
+
+use crate::acquire::{Acquired, PullAttempt};
+use crate::cancel::Cancel;
+use crate::event::{Event, Observer};
+use crate::files::{FileError, Lock};
+use crate::plan::{Plan, Step};
+use crate::ports::{ImageBuilder, Server};
+use crate::probe::ProbeError;
+use crate::record::{Home, ImageState, Record};
+use crate::password::Password;
+use crate::spec::SandboxSpec;
+use crate::undo::Undo;
+
+/// What applying needs of the world.
+pub struct World<'a, E, S> {
+    /// The engine.
+    pub engine: &'a E,
+    /// The way to the server.
+    pub server: &'a S,
+    /// Who builds images.
+    pub builder: Arc<dyn ImageBuilder>,
+    /// Where our files are.
+    pub home: &'a Home,
+    /// Proof that no other process works on this sandbox.
+    pub lock: &'a Lock,
+    /// Receives the news.
+    pub observer: Observer<'a>,
+    /// A wish to stop.
+    pub cancel: &'a Cancel,
+    /// Now, RFC 3339, UTC.
+    pub now: &'a (dyn Fn() -> String + Send + Sync),
+    /// Version of this program.
+    pub version: &'a str,
+    /// Addresses of this host, for proving that every published one is locked.
+    pub host_addresses: &'a [std::net::IpAddr],
+}
+
+/// What was made true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What runs.
+    pub record: Record,
+    /// Where the image came from, when it came now.
+    pub image: Option<ImageState>,
+}
+
+/// Why a plan was not finished; what it had done is taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The engine failed.
+    #[error("could not {step}")]
+    Engine {
+        /// What was being done.
+        step: String,
+        /// What the engine said.
+        #[source]
+        source: occ_engine::Error,
+    },
+    /// No image could be pulled.
+    #[error("Failed to pull prebuilt image: {}", attempts.iter().map(PullAttempt::to_string).collect::<Vec<_>>().join("; "))]
+    Pull {
+        /// What was tried.
+        attempts: Vec<PullAttempt>,
+    },
+    /// The image could not be built.
+    #[error("could not build the image")]
+    Build(#[source] occ_image::BuildError),
+    /// The container stopped during the start.
+    #[error("{}", exited(status))]
+    Exited {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+    /// The server did not become ready in time.
+    #[error("opencode in the sandbox did not become ready")]
+    NotReady {
+        /// Why.
+        #[source]
+        source: occ_opencode::NotReady,
+        /// The container's last log lines.
+        log: Vec<String>,
+    },
+    /// The server lets people in without the password; the sandbox was stopped.
+    #[error("the sandbox was stopped, because its door was open")]
+    DoorOpen(#[source] occ_opencode::DoorError),
+    /// A mount does not work as wished.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A file of ours could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The password could not be made.
+    #[error("the system gives no randomness for a password")]
+    Randomness(#[source] std::io::Error),
+    /// Stopped on request.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn exited(status: &ExitStatus) -> String {
+    let ExitStatus { code, oom_killed, error } = status;
+    let memory = if *oom_killed { ": it ran out of memory" } else { "" };
+    let words = error.as_ref().filter(|text| !text.is_empty());
+    let words = words.map_or_else(String::new, |text| format!(" ({text})"));
+    format!("the sandbox stopped during the start with exit code {code}{memory}{words}")
+}
+
+impl ApplyError {
+    pub(crate) fn engine(step: impl Into<String>) -> impl FnOnce(occ_engine::Error) -> Self {
+        let step = step.into();
+        move |source| Self::Engine { step, source }
+    }
+}
+
+/// What the steps so far have brought.
+struct Progress {
+    image: Option<ImageId>,
+    acquired: Option<Acquired>,
+    opencode_version: Option<String>,
+    container: Option<occ_engine::ContainerId>,
+    record: Option<Record>,
+}
+
+/// Applies a plan for `spec`.
+///
+/// # Errors
+/// The first step that could not be finished; everything this call had made is taken back, a
+/// container that ran before is left as it was found.
+pub async fn apply<E: Engine, S: Server>(
+    plan: &Plan,
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+) -> Result<Outcome, ApplyError> {
+    let password = password(world)?;
+    let mut undo = Undo::default();
+    let mut progress = Progress {
+        image: plan.image.clone(),
+        acquired: None,
+        opencode_version: None,
+        container: None,
+        record: None,
+    };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let begun = Instant::now();
+        (world.observer)(Event::Begin {
+            number: index + 1,
+            of: plan.steps.len(),
+            step: step.clone(),
+        });
+        // Short calls to the engine are finished, long waits listen to the wish to stop themselves:
+        // a request given up half-way could still take effect after it was taken back.
+        let done = if world.cancel.is_cancelled() {
+            Err(ApplyError::Interrupted)
+        } else {
+            run(step, spec, world, &password, &mut progress, &mut undo).await
+        };
+        if let Err(error) = done {
+            // A container that was found running is stopped for one reason only: an open door.
+            undo.run(world.engine, world.observer).await;
+            return Err(error);
+        }
+        (world.observer)(Event::Done { step: step.clone(), took: begun.elapsed() });
+    }
+    let record = progress.record.expect("every plan ends with Record");
+    Ok(Outcome { record, image: progress.acquired.map(|acquired| acquired.state) })
+}
+
+fn password<E, S>(world: &World<'_, E, S>) -> Result<Password, ApplyError> {
+    if let Some(password) = crate::password::load(world.home)? {
+        return Ok(password);
+    }
+    let password = crate::password::generate().map_err(ApplyError::Randomness)?;
+    crate::password::store(world.home, &password)?;
+    Ok(password)
+}
+
+async fn run<E: Engine, S: Server>(
+    step: &Step,
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+    password: &Password,
+    progress: &mut Progress,
+    undo: &mut Undo,
+) -> Result<(), ApplyError> {
+    let engine = world.engine;
+    let name = spec.instance.container();
+    let failed = || ApplyError::engine(step.to_string());
+    match step {
+        Step::Pull { names, then_build } => {
+            let acquired = crate::acquire::pull(world, names, *then_build).await?;
+            progress.image = Some(acquired.facts.id.clone());
+            progress.acquired = Some(acquired);
+        }
+        Step::Build { .. } => {
+            let acquired = crate::acquire::build(world).await?;
+            progress.image = Some(acquired.facts.id.clone());
+            progress.acquired = Some(acquired);
+        }
+        Step::CreateVolume { name } => {
+            if engine.create_volume(name, &spec.volume_labels()).await.map_err(failed())? {
+                undo.volume(name);
+            }
+        }
+        Step::RemoveContainer { name, .. } => {
+            engine.remove_container(name).await.map_err(failed())?;
+        }
+        Step::OwnVolumes { owner } => {
+            crate::probe::own_volumes(world, spec, image(progress), *owner).await?;
+        }
+        Step::ProveFolder { path, owner } => {
+            crate::probe::prove_folder(world, spec, image(progress), path, *owner).await?;
+        }
+        Step::CreateContainer { container } => {
+            let container = ContainerSpec { image: image(progress), ..(**container).clone() };
+            engine.create_container(&container).await.map_err(failed())?;
+            undo.container(&name);
+        }
+        Step::InsertPassword => {
+            let files = crate::guest_files::files(engine, spec, password).await.map_err(failed())?;
+            engine.upload(&name, &files).await.map_err(failed())?;
+        }
+        Step::Unpause => {
+            engine.unpause_container(&name).await.map_err(failed())?;
+        }
+        Step::StopContainer => {
+            engine.stop_container(&name, STOP_GRACE).await.map_err(failed())?;
+        }
+        Step::StartContainer => {
+            engine.start_container(&name).await.map_err(failed())?;
+            undo.running(&name);
+        }
+        Step::AwaitReady { timeout } => {
+            let seen = crate::health::await_ready(world, spec, password, *timeout).await?;
+            progress.container = Some(seen.container);
+            progress.image = Some(seen.image);
+            progress.opencode_version = Some(seen.version);
+        }
+        Step::ProveLocked => {
+            if let Err(error) = crate::health::prove_locked(world, spec).await {
+                // Also a sandbox that ran before this call: an open door is not left open.
+                undo.running(&name);
+                return Err(error);
+            }
+        }
+        Step::Record => record(spec, world, progress)?,
+    }
+    Ok(())
+}
+
+/// How long a container may take to end by itself.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+fn image(progress: &Progress) -> ImageId {
+    progress.image.clone().expect("a plan brings an image before it needs one")
+}
+
+fn record<E, S>(
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    let record = Record {
+        image: image(progress),
+        container: progress.container.clone().expect("AwaitReady comes before Record"),
+        opencode_version: progress.opencode_version.clone().unwrap_or_default(),
+        owner: spec.owner(),
+        proved_at: (world.now)(),
+    };
+    if let Some(acquired) = &progress.acquired {
+        world.home.save_image_state(&acquired.state, world.lock)?;
+    }
+    let known = world.home.record().0;
+    let same = known.is_some_and(|old| Record { proved_at: record.proved_at.clone(), ..old } == record);
+    if !same {
+        world.home.save_record(&record, world.lock)?;
+    }
+    progress.record = Some(record);
+    Ok(())
+}

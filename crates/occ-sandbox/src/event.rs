@@ -1,0 +1,52 @@
+//! News while a plan is applied.
+
+use std::time::Duration;
+
+use crate::plan::Step;
+
+/// One piece of news.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A step begins.
+    Begin {
+        /// Its place in the plan, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// The step.
+        step: Step,
+    },
+    /// The step is done.
+    Done {
+        /// The step.
+        step: Step,
+        /// How long it took.
+        took: Duration,
+    },
+    /// News of a transfer to the engine.
+    Transfer(occ_engine::Event),
+    /// News of the build.
+    Build(occ_image::Event),
+    /// An image could not be pulled.
+    PullFailed {
+        /// Its name.
+        name: String,
+        /// Why, in one line.
+        why: String,
+    },
+    /// The server is not ready yet.
+    Waiting {
+        /// Since the wait began.
+        elapsed: Duration,
+        /// What it waits for.
+        for_what: String,
+    },
+    /// A step failed, and this is being taken back.
+    Undo {
+        /// What is taken back.
+        what: String,
+    },
+}
+
+/// Receives events; it must not block.
+pub type Observer<'a> = &'a (dyn Fn(Event) + Send + Sync);

@@ -1,0 +1,88 @@
+//! Files that are put into a container before it starts.
+
+use occ_engine::{Engine, Error, GuestFile};
+use occ_image::guest;
+
+use crate::password::Password;
+use crate::spec::{Owner, SandboxSpec};
+
+/// Returns the files for the sandbox's container, which must exist.
+///
+/// The password is one of them: the server takes it from the environment only, and the guest's
+/// entrypoint puts it there, so that it never stands in what the engine shows of the container.
+pub(crate) async fn files<E: Engine>(
+    engine: &E,
+    spec: &SandboxSpec,
+    password: &Password,
+) -> Result<Vec<GuestFile>, Error> {
+    let owner = spec.owner();
+    let mut files = vec![GuestFile {
+        path: guest::PASSWORD_FILE.to_owned(),
+        bytes: password.expose().as_bytes().to_vec(),
+        mode: 0o400,
+        owner: (owner.uid, owner.gid),
+    }];
+    if owner != Owner::GUEST {
+        for (path, renumber) in ACCOUNT_FILES {
+            if let Some(bytes) = engine.download(&spec.instance.container(), path).await? {
+                let text = renumber(&String::from_utf8_lossy(&bytes), owner);
+                let file = GuestFile {
+                    path: path.to_owned(),
+                    bytes: text.into_bytes(),
+                    mode: 0o644,
+                    owner: (0, 0),
+                };
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+type Renumber = fn(&str, Owner) -> String;
+
+const ACCOUNT_FILES: [(&str, Renumber); 2] =
+    [("/etc/passwd", renumber_passwd), ("/etc/group", renumber_group)];
+
+/// Gives the guest's user another number in passwd(5), so that it keeps its name, home and sudo.
+fn renumber_passwd(text: &str, owner: Owner) -> String {
+    renumber(text, guest::USER, |fields| {
+        fields[2] = owner.uid.to_string();
+        fields[3] = owner.gid.to_string();
+    })
+}
+
+/// Gives the guest's group another number in group(5).
+fn renumber_group(text: &str, owner: Owner) -> String {
+    renumber(text, guest::USER, |fields| fields[2] = owner.gid.to_string())
+}
+
+fn renumber(text: &str, name: &str, change: impl Fn(&mut Vec<String>)) -> String {
+    let lines = text.lines().map(|line| {
+        let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+        if fields[0] == name && fields.len() >= 4 {
+            change(&mut fields);
+        }
+        fields.join(":") + "\n"
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_guests_user_gets_another_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nopencode:x:1000:1000::/home/opencode:/bin/bash\n";
+        assert_eq!(
+            renumber_passwd(passwd, Owner { uid: 1234, gid: 5678 }),
+            "root:x:0:0:root:/root:/bin/bash\nopencode:x:1234:5678::/home/opencode:/bin/bash\n"
+        );
+        let group = "sudo:x:27:opencode\nopencode:x:1000:\n";
+        assert_eq!(
+            renumber_group(group, Owner { uid: 1234, gid: 5678 }),
+            "sudo:x:27:opencode\nopencode:x:5678:\n"
+        );
+    }
+}

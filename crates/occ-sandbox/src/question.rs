@@ -1,0 +1,69 @@
+//! What only the human may decide, and the answers given so far.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::drift::Drift;
+
+/// A decision only the human may take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "question")]
+pub enum Question {
+    /// The running sandbox must be replaced to get what is wished.
+    Replace {
+        /// Why.
+        drift: Vec<Drift>,
+    },
+    /// No prebuilt image is to be had.
+    BuildInstead {
+        /// What was tried and why it failed, one line each.
+        because: Vec<String>,
+    },
+}
+
+impl Question {
+    /// Returns which consent answers it.
+    pub fn kind(&self) -> Topic {
+        match self {
+            Self::Replace { .. } => Topic::Replace,
+            Self::BuildInstead { .. } => Topic::BuildInstead,
+        }
+    }
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Stop and replace a running sandbox.
+    Replace,
+    /// Build when nothing can be pulled.
+    BuildInstead,
+}
+
+/// The answers given so far; only a yes is worth keeping.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent(BTreeSet<Topic>);
+
+impl Consent {
+    /// Returns an empty consent.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Returns the consent that `--yes` gives: to everything that loses no work.
+    pub fn yes() -> Self {
+        Self([Topic::Replace, Topic::BuildInstead].into())
+    }
+
+    /// Adds a yes.
+    pub fn add(&mut self, topic: Topic) {
+        self.0.insert(topic);
+    }
+
+    /// Returns whether the answer was yes.
+    pub fn has(&self, topic: Topic) -> bool {
+        self.0.contains(&topic)
+    }
+}

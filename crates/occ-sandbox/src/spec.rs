@@ -1,0 +1,172 @@
+//! The full wish, and the one place that turns it into a container.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use occ_engine::{
+    ContainerSpec, ImageId, Isolation, Limits, LogRotation, Mount, Network, Publish, RestartPolicy,
+};
+use occ_image::guest;
+use serde_json::{Value, json};
+
+use crate::instance::Instance;
+
+/// Everything a person may wish of a sandbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SandboxSpec {
+    /// Which sandbox.
+    pub instance: Instance,
+    /// Address on the host that accepts connections.
+    pub bind: IpAddr,
+    /// Port on the host.
+    pub port: u16,
+    /// Where the agent works.
+    pub workspace: Workspace,
+    /// Walls around the processes.
+    pub isolation: Isolation,
+    /// Limits of memory, processor time and processes.
+    pub limits: Limits,
+    /// What the engine does when the sandbox stops by itself.
+    pub restart: RestartPolicy,
+    /// Size and number of log files kept.
+    pub logs: LogRotation,
+    /// Where an image comes from when none is there.
+    pub image: ImageSource,
+    /// How long the server may take to become ready.
+    pub start_timeout: Duration,
+}
+
+/// Where the agent works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Workspace {
+    /// A named volume of the engine.
+    Volume,
+    /// A folder of the host, absolute, with the owner its files shall have.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// User and group who own it.
+        owner: Owner,
+    },
+}
+
+/// A user and a group by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// The owner built into every image.
+    pub const GUEST: Self = Self { uid: guest::UID, gid: guest::GID };
+}
+
+/// Where an image comes from when none is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// Pulled by one of these full names, tried in order.
+    Prebuilt(Vec<String>),
+    /// Built on this machine.
+    Build,
+}
+
+impl SandboxSpec {
+    /// Returns the user and group the sandbox's processes run as.
+    pub fn owner(&self) -> Owner {
+        match &self.workspace {
+            Workspace::Volume => Owner::GUEST,
+            Workspace::Folder { owner, .. } => *owner,
+        }
+    }
+
+    /// Returns the names of the sandbox's volumes with their places inside.
+    pub fn volumes(&self) -> Vec<(String, &'static str)> {
+        guest::PLACES
+            .iter()
+            .filter(|place| place.name != "workspace" || self.workspace == Workspace::Volume)
+            .map(|place| (self.instance.volume(place.name), place.path))
+            .collect()
+    }
+
+    /// Returns the settings that a container keeps for life, by the name the config gives them.
+    ///
+    /// Two wishes with equal fixed settings are served by the same container; a difference in one
+    /// of them is drift, and named by its key.
+    pub fn fixed(&self) -> BTreeMap<String, Value> {
+        let workspace = match &self.workspace {
+            Workspace::Volume => json!("volume"),
+            Workspace::Folder { path, owner } => json!({ "folder": path, "owner": owner }),
+        };
+        [
+            ("bind_address", json!(self.bind)),
+            ("isolation", json!(self.isolation)),
+            ("limits", json!(self.limits)),
+            ("logs", json!(self.logs)),
+            ("port", json!(self.port)),
+            ("restart", json!(self.restart)),
+            ("workspace", workspace),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// Returns the container this wish means, running `image`.
+    pub fn container(&self, image: ImageId) -> ContainerSpec {
+        let mut mounts: Vec<Mount> = self
+            .volumes()
+            .into_iter()
+            .map(|(name, target)| Mount::Volume {
+                name,
+                target: target.to_owned(),
+                read_only: false,
+            })
+            .collect();
+        if let Workspace::Folder { path, .. } = &self.workspace {
+            mounts.push(Mount::Bind {
+                source: path.clone(),
+                target: guest::WORKSPACE.to_owned(),
+                read_only: false,
+            });
+        }
+        let owner = self.owner();
+        ContainerSpec {
+            name: self.instance.container(),
+            image,
+            hostname: self.instance.container(),
+            user: (owner != Owner::GUEST).then(|| format!("{}:{}", owner.uid, owner.gid)),
+            entrypoint: None,
+            command: None,
+            env: BTreeMap::new(),
+            labels: self.labels(),
+            mounts,
+            publish: vec![Publish {
+                address: self.bind,
+                host_port: self.port,
+                container_port: guest::PORT,
+            }],
+            network: Network::Default,
+            isolation: self.isolation.clone(),
+            limits: self.limits,
+            restart: self.restart,
+            logs: self.logs,
+        }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
+            (guest::LABEL_SPEC.to_owned(), json!(self.fixed()).to_string()),
+        ])
+    }
+
+    /// Returns the labels of a volume of this sandbox.
+    pub fn volume_labels(&self) -> Vec<(String, String)> {
+        vec![(guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned())]
+    }
+}

@@ -1,0 +1,117 @@
+//! The command line: clap's view of it, and nothing else.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use occ_sandbox::Instance;
+
+use crate::commands;
+use crate::exit::Exit;
+
+/// A safe, persistent home for the opencode coding agent.
+#[derive(Debug, Parser)]
+#[command(name = "occ", version, propagate_version = false, max_term_width = 100)]
+#[command(after_help = "Start here: occ start\nDocumentation: README.md, or occ man")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Which sandbox; every name has volumes, a port and a password of its own
+    #[arg(long, global = true, env = "OCC_INSTANCE", default_value = "default", value_name = "NAME")]
+    pub(crate) instance: Instance,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results only, no news
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Print more of what is done
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: When,
+    /// How to show progress
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "HOW")]
+    pub(crate) progress: ProgressMode,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// Bars
+    Bar,
+    /// Lines
+    Plain,
+    /// One JSON object per line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the sandbox; get its image first when there is none
+    Start(commands::start::StartArgs),
+    /// Stop the sandbox; everything in it stays
+    Stop(commands::stop::StopArgs),
+    /// Stop and start the sandbox
+    Restart(commands::restart::RestartArgs),
+    /// Show what runs, and whether it is healthy
+    Status(commands::status::StatusArgs),
+    /// Show what the server has written
+    Logs(commands::logs::LogsArgs),
+    /// Run a program in the sandbox
+    Exec(commands::exec::ExecArgs),
+    /// Open a shell in the sandbox
+    Shell,
+    /// Show or rotate the password
+    Password(commands::password::PasswordArgs),
+    /// Read and change settings
+    #[command(subcommand)]
+    Config(commands::config::ConfigCommand),
+    /// Look for what could go wrong here, and say what to do about it
+    Doctor,
+    /// Print completions for a shell
+    Completions(commands::completions::CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder
+    Man(commands::man::ManArgs),
+    /// Print the version and what it knows
+    Version,
+}
+
+/// Returns the whole command line, for documents.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads the arguments; prints help, version and usage errors itself.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(arguments).map_err(|error| {
+        // That nobody reads it is no reason to fail.
+        drop(error.print());
+        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    })
+}

@@ -1,0 +1,66 @@
+//! One file per verb: its arguments, its settings, its run.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod exec;
+pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod password;
+pub(crate) mod restart;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod version;
+
+use occ_engine::{ContainerState, Engine};
+use occ_image::guest;
+
+use crate::cli::Command;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Runs a command.
+pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Start(args) => start::run(&args, context),
+        Command::Stop(args) => stop::run(&args, context),
+        Command::Restart(args) => restart::run(&args, context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Logs(args) => logs::run(&args, context),
+        Command::Exec(args) => exec::run(args, context),
+        Command::Shell => exec::shell(context),
+        Command::Password(args) => password::run(&args, context),
+        Command::Config(command) => config::run(command, context),
+        Command::Doctor => doctor::run(context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+        Command::Version => version::run(context),
+    }
+}
+
+/// Returns the sandbox's container, or a failure when there is none or it is not ours.
+async fn own_container<E: Engine>(
+    engine: &E,
+    context: &Context,
+) -> Result<Option<ContainerState>, Failure> {
+    let state = engine.container(&context.instance.container()).await?;
+    if let Some(state) = &state
+        && state.labels.get(guest::LABEL_INSTANCE).map(String::as_str)
+            != Some(context.instance.name())
+    {
+        return Err(occ_sandbox::Refusal::ForeignContainer { name: state.name.clone() }.into());
+    }
+    Ok(state)
+}
+
+/// The same, where absence is a failure too.
+async fn existing_container<E: Engine>(
+    engine: &E,
+    context: &Context,
+) -> Result<ContainerState, Failure> {
+    own_container(engine, context).await?.ok_or_else(|| {
+        Failure::new(Exit::Failed, "there is no sandbox yet").hint("make one: occ start")
+    })
+}

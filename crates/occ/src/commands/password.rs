@@ -1,0 +1,62 @@
+//! `occ password`: show or rotate.
+
+use std::sync::Arc;
+
+use clap::Args;
+use occ_engine::Phase;
+use occ_image::guest;
+use occ_sandbox::{generate_password, load_password, store_password};
+use serde_json::json;
+
+use super::{own_container, start};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Arguments of `occ password`.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// Make a new password; a running sandbox is restarted with it
+    #[arg(long)]
+    rotate: bool,
+}
+
+/// Runs `occ password`.
+pub(crate) fn run(args: &PasswordArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.rotate {
+        return rotate(context);
+    }
+    let home = context.home();
+    let password = load_password(&home)?.ok_or_else(|| {
+        Failure::new(Exit::Failed, "there is no password yet").hint("make a sandbox: occ start")
+    })?;
+    let data = json!({
+        "user": guest::USER,
+        "password": password.expose(),
+        "password_file": home.password_path(),
+    });
+    context.terminal.result("occ/password", &data, &format!("{}\n", password.expose()))?;
+    Ok(Exit::Done)
+}
+
+/// Makes a new password. The server learns it at its next start, so a running one is restarted; when
+/// that fails the next start goes on with the new one.
+fn rotate(context: &Context) -> Result<Exit, Failure> {
+    let workshop = Arc::new(context.workshop()?);
+    let settings = start::StartSettings::again(context)?;
+    context.block_on(async {
+        let engine = context.engine()?;
+        let home = context.home();
+        let lock = start::lock(&home, context).await?;
+        let state = own_container(&engine, context).await?;
+        store_password(&home, &generate_password()?)?;
+        if !state.is_some_and(|state| state.phase == Phase::Running) {
+            context.terminal.say("The next start uses the new password");
+            return Ok(Exit::Done);
+        }
+        super::stop::halt(&engine, super::restart::GRACE, context).await?;
+        drop(lock);
+        start::start(settings, context, workshop).await
+    })?;
+    run(&PasswordArgs { rotate: false }, context)
+}

@@ -1,0 +1,37 @@
+//! `occ restart`: stop, then the whole of start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{existing_container, start, stop};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Arguments of `occ restart`.
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {
+    #[command(flatten)]
+    start: start::StartArgs,
+}
+
+/// Seconds the sandbox may take to end by itself.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+
+/// Runs `occ restart`.
+pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure> {
+    let settings = start::StartSettings::resolve(&args.start, context)?;
+    let workshop = Arc::new(context.workshop()?);
+    context.block_on(async {
+        let engine = context.engine()?;
+        existing_container(&engine, context).await?;
+        if !settings.is_dry_run() {
+            let lock = start::lock(&context.home(), context).await?;
+            stop::halt(&engine, GRACE, context).await?;
+            drop(lock);
+        }
+        start::start(settings, context, workshop).await
+    })
+}

@@ -1,0 +1,87 @@
+//! What every command is given.
+
+use std::future::Future;
+
+use occ_sandbox::{Cancel, Home, Instance};
+
+use crate::cli::Global;
+use crate::config::{ConfigFile, Layers};
+use crate::env::Environment;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// The way to people and programs.
+    pub(crate) terminal: Terminal,
+    /// What the environment says.
+    pub(crate) env: Environment,
+    /// Which sandbox.
+    pub(crate) instance: Instance,
+    /// The wish to stop, from Ctrl-C.
+    pub(crate) cancel: Cancel,
+}
+
+impl Context {
+    /// Reads the environment.
+    pub(crate) fn new(global: &Global) -> Self {
+        let env = Environment::read();
+        let terminal = Terminal::new(global, env.no_color);
+        Self { terminal, env, instance: global.instance.clone(), cancel: Cancel::default() }
+    }
+
+    /// Returns the settings: defaults, file, environment.
+    pub(crate) fn layers(&self) -> Result<Layers, Failure> {
+        let file = ConfigFile::read(&self.env.config_file())?;
+        Ok(Layers::new(&file, |name| self.env.variable(name))?)
+    }
+
+    /// Returns the sandbox's own files.
+    pub(crate) fn home(&self) -> Home {
+        Home::new(&self.env.state_dir, &self.instance)
+    }
+
+    /// Runs a future to its end; Ctrl-C and SIGTERM become the wish to stop, a second one ends the
+    /// program at once.
+    pub(crate) fn block_on<T>(
+        &self,
+        future: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let done = runtime.block_on(async {
+            let mut listening = std::pin::pin!(listen(&self.cancel));
+            let mut future = std::pin::pin!(future);
+            loop {
+                tokio::select! {
+                    biased;
+                    done = &mut future => return done,
+                    second = &mut listening => return Err(second),
+                }
+            }
+        });
+        // A thread that reads standard input would be waited for until somebody types.
+        runtime.shutdown_background();
+        done
+    }
+}
+
+/// Turns the first signal into a wish and returns with the second.
+async fn listen(cancel: &Cancel) -> Failure {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = || Failure::new(crate::exit::Exit::Interrupted, "interrupted");
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    for turn in 0..2 {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if turn == 0 {
+            cancel.cancel();
+        }
+    }
+    interrupted().hint("what was under way is finished or taken back by the next: occ start")
+}

@@ -1,0 +1,94 @@
+//! The one place that reads the environment and the machine's own facts.
+
+#![expect(clippy::disallowed_methods, reason = "the environment's home")]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use occ_engine::ClientSettings;
+
+/// Returns the process's arguments.
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// What the environment says, read once.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// Folder of the config file.
+    pub(crate) config_dir: PathBuf,
+    /// Folder of state and record.
+    pub(crate) state_dir: PathBuf,
+    /// Folder of what can be made again.
+    pub(crate) cache_dir: PathBuf,
+    /// Folder for what is needed during one command.
+    pub(crate) temp_dir: PathBuf,
+    /// Whether colours are unwanted.
+    pub(crate) no_color: bool,
+    /// Where the command was typed.
+    pub(crate) working_dir: Option<PathBuf>,
+    home: PathBuf,
+    path: Option<OsString>,
+}
+
+impl Environment {
+    /// Reads the environment.
+    pub(crate) fn read() -> Self {
+        let home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"));
+        let xdg = |variable: &str, default: &str| {
+            let set = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+            set.unwrap_or_else(|| home.join(default)).join("opencode-cloud")
+        };
+        Self {
+            config_dir: xdg("XDG_CONFIG_HOME", ".config"),
+            state_dir: xdg("XDG_DATA_HOME", ".local/share"),
+            cache_dir: xdg("XDG_CACHE_HOME", ".cache"),
+            temp_dir: std::env::temp_dir(),
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            working_dir: std::env::current_dir().ok(),
+            path: std::env::var_os("PATH"),
+            home,
+        }
+    }
+
+    /// Returns a variable that is set, valid UTF-8 and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    /// Returns the config file's path.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config_dir.join("config.json")
+    }
+
+    /// Returns where a program is on the search path.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let path = self.path.as_ref()?;
+        std::env::split_paths(path).map(|dir| dir.join(name)).find(|file| is_program(file))
+    }
+
+    /// Returns what decides which engine is used, as Docker's own client reads it.
+    pub(crate) fn engine(&self) -> ClientSettings {
+        ClientSettings {
+            docker_host: self.variable("DOCKER_HOST"),
+            docker_context: self.variable("DOCKER_CONTEXT"),
+            docker_tls_verify: self.variable("DOCKER_TLS_VERIFY"),
+            docker_cert_path: self.variable("DOCKER_CERT_PATH").map(PathBuf::from),
+            docker_config_dir: self
+                .variable("DOCKER_CONFIG")
+                .map_or_else(|| self.home.join(".docker"), PathBuf::from),
+            search_path: self.path.as_ref().map(with_system_programs),
+        }
+    }
+}
+
+/// `dockerd` lives where not every user's PATH leads.
+fn with_system_programs(path: &OsString) -> OsString {
+    let mut path = path.clone();
+    path.push(":/usr/sbin:/sbin");
+    path
+}
+
+fn is_program(file: &Path) -> bool {
+    rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file()
+}

@@ -1,0 +1,76 @@
+//! The exit codes, one table.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Could not: an operation failed.
+    Failed,
+    /// Usage, or an answer was needed and nobody could be asked.
+    Usage,
+    /// The configuration is invalid.
+    Config,
+    /// The container engine is unreachable or refused.
+    Engine,
+    /// The network or a registry failed.
+    Network,
+    /// The sandbox is unhealthy.
+    Unhealthy,
+    /// Interrupted.
+    Interrupted,
+    /// The code of a program run inside.
+    Child(u8),
+}
+
+impl Exit {
+    /// Every code with its name and meaning, for documents.
+    pub(crate) const TABLE: [(Self, &'static str); 8] = [
+        (Self::Done, "done, or nothing to do"),
+        (Self::Failed, "could not: an operation failed"),
+        (Self::Usage, "usage, or an answer was needed and nobody could be asked"),
+        (Self::Config, "the configuration is invalid"),
+        (Self::Engine, "the container engine is unreachable or refused"),
+        (Self::Network, "the network or a registry failed"),
+        (Self::Unhealthy, "the sandbox is unhealthy"),
+        (Self::Interrupted, "interrupted"),
+    ];
+
+    /// Returns the number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Config => 4,
+            Self::Engine => 5,
+            Self::Network => 6,
+            Self::Unhealthy => 7,
+            Self::Interrupted => 130,
+            Self::Child(code) => code,
+        }
+    }
+
+    /// Returns the stable name that programs see.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Engine => "engine",
+            Self::Network => "network",
+            Self::Unhealthy => "unhealthy",
+            Self::Interrupted => "interrupted",
+            Self::Child(_) => "child",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

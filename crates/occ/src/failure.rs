@@ -1,0 +1,281 @@
+//! The voice of every failure: what happened, why, what to type next, and the exit code.
+
+use occ_engine::Error as EngineError;
+use occ_sandbox::{ApplyError, FolderProblem, Question, Refusal, Topic};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+
+/// A failure as a person hears it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Decides the exit code.
+    pub(crate) exit: Exit,
+    /// What happened, to which thing.
+    pub(crate) message: String,
+    /// Why, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// Last lines of a log, when they tell more.
+    pub(crate) log: Vec<String>,
+    /// What to do next, one command or sentence each.
+    pub(crate) hints: Vec<String>,
+}
+
+impl Failure {
+    /// Returns a failure without a cause or hints.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: vec![], log: vec![], hints: vec![] }
+    }
+
+    /// Returns a failure of usage.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Returns a failure with the message and the causes of an error.
+    pub(crate) fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        failure.causes = causes(error);
+        failure
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns the lines for a person.
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!("error: {}\n", self.message);
+        for cause in &self.causes {
+            text.push_str(&format!("  because: {cause}\n"));
+        }
+        if !self.log.is_empty() {
+            text.push_str("  its last log lines:\n");
+        }
+        for line in &self.log {
+            text.push_str(&format!("    {line}\n"));
+        }
+        for hint in &self.hints {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        text
+    }
+
+    /// Returns the object for a program.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "exit_code": self.exit.code(),
+            "kind": self.exit.kind(),
+            "message": self.message,
+            "causes": self.causes,
+            "log": self.log,
+            "hints": self.hints,
+        })
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let failure = Self::of(Exit::Engine, &error);
+        engine_hints(failure, &error)
+    }
+}
+
+fn engine_hints(failure: Failure, error: &EngineError) -> Failure {
+    match error {
+        EngineError::NotInstalled { .. } => {
+            failure.hint("install it: sudo apt-get install docker.io, or ./scripts/quickstart")
+        }
+        EngineError::NotRunning { .. } => {
+            failure.hint("start it: sudo systemctl start docker").hint("then look: occ doctor")
+        }
+        EngineError::NoPermission { group, .. } => {
+            let group = group.as_deref().unwrap_or("docker");
+            failure.hint(format!("sudo usermod -aG {group} \"$USER\"; then: newgrp {group}"))
+        }
+        EngineError::Version { .. } => {
+            failure.hint("update the older of the two: the container engine, or occ")
+        }
+        EngineError::Endpoint { .. } | EngineError::ClientConfig { .. } => {
+            failure.hint("see what is chosen and by whom: occ doctor")
+        }
+        EngineError::NotFound { .. } | EngineError::Conflict { .. } => {
+            failure.hint("something else changed it meanwhile; look: occ status")
+        }
+        EngineError::PortTaken { port, .. } => {
+            failure.hint(format!("try: occ start --port {}", port.saturating_add(1)))
+        }
+        EngineError::Refused { .. } | EngineError::Broken { .. } | EngineError::Local { .. } => {
+            failure.hint("look: occ doctor")
+        }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        let exit = match &error {
+            ApplyError::Engine { .. } => Exit::Engine,
+            ApplyError::Pull { .. } => Exit::Network,
+            ApplyError::Build(_)
+            | ApplyError::Probe(_)
+            | ApplyError::File(_)
+            | ApplyError::Randomness(_) => Exit::Failed,
+            ApplyError::Exited { .. } | ApplyError::NotReady { .. } | ApplyError::DoorOpen(_) => {
+                Exit::Unhealthy
+            }
+            ApplyError::Interrupted => Exit::Interrupted,
+        };
+        let mut failure = Self::of(exit, &error);
+        match error {
+            ApplyError::Engine { source, .. } => failure = engine_hints(failure, &source),
+            ApplyError::Pull { .. } => {
+                failure = failure.hint("build it on this machine: occ start --yes").hint(
+                    "or always: occ config set image_source build",
+                );
+            }
+            ApplyError::Exited { log, status } => {
+                failure.log = log;
+                if status.oom_killed {
+                    failure = failure.hint("give it more: occ config set memory 4GiB");
+                }
+                failure = failure.hint("look at the machine and the engine: occ doctor");
+            }
+            ApplyError::NotReady { log, .. } => {
+                failure.log = log;
+                failure = failure.hint("on a slow machine, wait longer: occ start --timeout 180");
+            }
+            ApplyError::Build(source) => failure = build_hints(failure, &source),
+            ApplyError::File(_) => {
+                failure = failure.hint("occ keeps its files in $XDG_DATA_HOME/opencode-cloud (~/.local/share/opencode-cloud)");
+            }
+            ApplyError::Probe(_) => {
+                failure = failure.hint("use a volume instead: occ config unset workspace");
+            }
+            ApplyError::DoorOpen(_) | ApplyError::Randomness(_) => {
+                failure = failure.hint("please report this: it must not happen");
+            }
+            ApplyError::Interrupted => {}
+        }
+        failure
+    }
+}
+
+fn build_hints(failure: Failure, _error: &occ_image::BuildError) -> Failure {
+    failure.hint("look at what building needs: occ doctor")
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::PortTaken { port, by, next_free } => {
+                let by = by.map_or_else(String::new, |(name, pid)| format!(" by {name} ({pid})"));
+                let failure = Self::new(Exit::Failed, format!("port {port} is taken{by}"));
+                match next_free {
+                    Some(free) => failure.hint(format!("try: occ start --port {free}")),
+                    None => failure.hint("choose another: occ start --port PORT"),
+                }
+            }
+            Refusal::ForeignContainer { name } => Self::new(
+                Exit::Failed,
+                format!("a container of that name was made by something else: {name}"),
+            )
+            .hint(format!("rename it: docker rename {name} {name}-old"))
+            .hint("or use another name for the sandbox: occ start --instance NAME"),
+            Refusal::Folder { path, why } => folder(&path, why),
+        }
+    }
+}
+
+fn folder(path: &std::path::Path, why: FolderProblem) -> Failure {
+    let path = path.display();
+    let (why, hint) = match why {
+        FolderProblem::OwnedByRoot => (
+            "it belongs to root, and the sandbox never runs as root",
+            format!("give it to a user: sudo chown -R 1000:1000 {path}"),
+        ),
+        FolderProblem::RootlessEngine => (
+            "the container engine runs without root, so that the sandbox's user is another one outside",
+            "use a volume: occ config unset workspace".to_owned(),
+        ),
+        FolderProblem::RemappedUsers => (
+            "the container engine maps users (userns-remap), so that the sandbox's user is another one outside",
+            "use a volume: occ config unset workspace".to_owned(),
+        ),
+        FolderProblem::RemoteEngine => (
+            "the container engine runs on another machine and cannot see it",
+            "use a volume: occ config unset workspace".to_owned(),
+        ),
+    };
+    let message = format!("the folder cannot be the workspace: {path}");
+    let mut failure = Failure::new(Exit::Failed, message).hint(hint);
+    failure.causes.push(why.to_owned());
+    failure
+}
+
+/// Returns the failure of a question nobody can be asked.
+pub(crate) fn unanswered(question: &Question) -> Failure {
+    let (message, hint) = match question.kind() {
+        Topic::Replace => (
+            "the running sandbox must be replaced, and there is no terminal to ask at",
+            "to replace it (volumes stay): occ start --yes",
+        ),
+        Topic::BuildInstead => (
+            "building the image instead was not agreed to, and there is no terminal to ask at",
+            "to build: occ start --yes",
+        ),
+    };
+    let mut failure = Failure::usage(message).hint(hint);
+    match question {
+        Question::Replace { drift } => {
+            failure.causes = drift.iter().map(ToString::to_string).collect();
+        }
+        Question::BuildInstead { because } => failure.causes.clone_from(because),
+    }
+    failure
+}
+
+impl From<occ_sandbox::FileError> for Failure {
+    fn from(error: occ_sandbox::FileError) -> Self {
+        ApplyError::File(error).into()
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        let failure = Self::of(Exit::Config, &error);
+        match error {
+            crate::config::ConfigError::Unreadable { .. } => {
+                failure.hint("see where it is expected: occ config path")
+            }
+            _ => failure.hint("see what may stand in it: occ config schema"),
+        }
+    }
+}
+
+impl From<crate::config::EnvironmentError> for Failure {
+    fn from(error: crate::config::EnvironmentError) -> Self {
+        Self::of(Exit::Config, &error)
+    }
+}
+
+/// Writing the result failed: nobody reads it, or the disk is full.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::of(Exit::Failed, &error)
+    }
+}

@@ -1,0 +1,197 @@
+//! Progress: bars on a terminal, lines elsewhere, JSON lines for programs.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use occ_engine::Event as Transfer;
+use occ_image::Event as Build;
+use occ_sandbox::{Event, Step};
+use serde_json::json;
+
+use super::people;
+use crate::cli::ProgressMode;
+
+/// A line at most this often about the same work.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Shows what goes on.
+pub(crate) struct Progress {
+    mode: ProgressMode,
+    verbose: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    said: Instant,
+    title: String,
+    layers: BTreeMap<String, (u64, u64)>,
+}
+
+/// What is to be shown now.
+struct Now {
+    text: String,
+    bytes: Option<(u64, u64)>,
+    /// Whether this is news even if something was said a moment ago.
+    news: bool,
+}
+
+impl Now {
+    fn news(text: impl Into<String>) -> Self {
+        Self { text: text.into(), bytes: None, news: true }
+    }
+
+    fn more(text: impl Into<String>, bytes: Option<(u64, u64)>) -> Self {
+        Self { text: text.into(), bytes, news: false }
+    }
+}
+
+impl Progress {
+    pub(super) fn new(mode: ProgressMode, verbose: bool) -> Self {
+        let now = Instant::now();
+        let state = State {
+            bar: None,
+            begun: now,
+            said: now,
+            title: String::new(),
+            layers: BTreeMap::new(),
+        };
+        Self { mode, verbose, state: Mutex::new(state) }
+    }
+
+    /// Shows one piece of news.
+    pub(crate) fn show(&self, event: &Event) {
+        if self.mode == ProgressMode::None {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Event::Begin { step, .. } = event {
+            state.begun = Instant::now();
+            state.title = title(step);
+            state.layers.clear();
+        }
+        let Some(now) = self.now(event, &mut state) else { return };
+        match self.mode {
+            ProgressMode::Bar => draw(&mut state, &now),
+            ProgressMode::Json => {
+                let (done, total) = now.bytes.unzip();
+                people(&json!({ "progress": now.text, "done": done, "total": total }).to_string());
+            }
+            _ => line(&mut state, &now),
+        }
+    }
+
+    /// Takes the bar away, so that what follows stands on clean lines.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn now(&self, event: &Event, state: &mut State) -> Option<Now> {
+        match event {
+            Event::Begin { step, number, of } => {
+                let long = matches!(
+                    step,
+                    Step::Pull { .. } | Step::Build { .. } | Step::AwaitReady { .. }
+                );
+                let text = format!("[{number}/{of}] {}", title(step));
+                match (long && !matches!(step, Step::AwaitReady { .. })) || self.verbose {
+                    true => Some(Now::news(text)),
+                    false => Some(Now::more(state.title.clone(), None)),
+                }
+            }
+            Event::Done { .. } => None,
+            Event::Transfer(transfer) => Some(transfer_now(transfer, state)),
+            Event::Build(build) => Some(build_now(build)),
+            Event::PullFailed { name, why } => Some(Now::news(format!("not pulled: {name}: {why}"))),
+            Event::Waiting { for_what, .. } => {
+                Some(Now::more(format!("{}: waiting for {for_what}", state.title), None))
+            }
+            Event::Undo { what } => Some(Now::news(format!("taking back: {what}"))),
+        }
+    }
+}
+
+fn title(step: &Step) -> String {
+    match step {
+        Step::Pull { .. } => "Pulling the image".to_owned(),
+        Step::Build { .. } => "Building the image on this machine".to_owned(),
+        Step::AwaitReady { .. } => "Starting opencode".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn transfer_now(transfer: &Transfer, state: &mut State) -> Now {
+    match transfer {
+        Transfer::Sent { bytes, total } => {
+            Now::more("Loading the image into the engine", Some((*bytes, *total)))
+        }
+        Transfer::Unpacking => Now::news("The engine unpacks the image"),
+        Transfer::Layer { id, bytes, total, .. } => {
+            state.layers.insert(id.clone(), (*bytes, *total));
+            let sum = state.layers.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+            Now::more("Pulling the image", Some(sum))
+        }
+    }
+}
+
+fn build_now(build: &Build) -> Now {
+    match build {
+        Build::WaitingForOtherBuild => Now::news("Waiting for another build on this machine"),
+        Build::Checking(phase) => Now::more(format!("Checking what is there: {phase}"), None),
+        Build::Reused(phase) => Now::news(format!("  {phase}: there already")),
+        Build::Damaged(phase) => Now::news(format!("  {phase}: damaged, made again")),
+        Build::Begin(phase) => Now::news(format!("  {phase}: being made")),
+        Build::Doing { phase, what } => Now::more(format!("  {phase}: {what}"), None),
+        Build::Packages { done, total } => {
+            Now::more(format!("  packages: {done} of {total}"), None)
+        }
+        Build::Bytes { phase, done, total } => {
+            Now::more(format!("  {phase}: written"), Some((*done, *total)))
+        }
+        Build::Done(phase) => Now::news(format!("  {phase}: done")),
+    }
+}
+
+fn draw(state: &mut State, now: &Now) {
+    let bar = state.bar.get_or_insert_with(|| {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    });
+    let style = match now.bytes {
+        Some((_, total)) if total > 0 => {
+            "{spinner} {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ({elapsed})"
+        }
+        _ => "{spinner} {msg} ({elapsed})",
+    };
+    bar.set_style(ProgressStyle::with_template(style).expect("the templates are valid"));
+    if let Some((done, total)) = now.bytes {
+        bar.set_length(total);
+        bar.set_position(done);
+    }
+    if now.news && now.text.starts_with("  ") && !now.text.ends_with("being made") {
+        bar.println(&now.text);
+    } else {
+        bar.set_message(now.text.trim().to_owned());
+    }
+}
+
+fn line(state: &mut State, now: &Now) {
+    let quiet_for = state.said.elapsed().min(state.begun.elapsed());
+    if !now.news && quiet_for < PATIENCE {
+        return;
+    }
+    state.said = Instant::now();
+    let seconds = state.begun.elapsed().as_secs();
+    let bytes = now.bytes.map_or_else(String::new, |(done, total)| {
+        format!(" {} of {} MiB", done >> 20, total >> 20)
+    });
+    let elapsed = if seconds > 0 { format!(" ({seconds} s)") } else { String::new() };
+    people(&format!("{}{bytes}{elapsed}", now.text));
+}

@@ -1,0 +1,48 @@
+# The front door. `just` alone lists what there is.
+
+_list:
+    @just --list --unsorted
+
+# everything CI runs, in CI's order; installs what is missing
+check:
+    ./scripts/test
+
+# all tests
+test *args:
+    cargo nextest run --workspace --all-features {{args}}
+
+# the tests that need nothing but this checkout
+test-pure *args:
+    cargo nextest run --workspace --all-features -E 'not test(/(^|::)daemon::/)' {{args}}
+
+# the tests against the real Docker daemon
+test-daemon *args:
+    cargo nextest run --workspace --all-features -E 'test(/(^|::)daemon::/)' {{args}}
+
+# clippy as CI runs it
+lint:
+    cargo clippy --workspace --all-features --all-targets -- -D warnings
+
+# format everything
+fmt:
+    cargo fmt --all
+
+# accept the snapshots of the command line after reading the difference
+snap *args:
+    INSTA_UPDATE=always cargo nextest run -p occ --all-features {{args}}
+
+# write the generated pages of docs/reference again
+docs:
+    cargo run --quiet -p xtask -- docs
+
+# measure; the figures go to docs/benchmarks.md
+bench:
+    cargo build --release --locked -p occ && cargo run --quiet -p xtask -- bench
+
+# licences, sources, duplicates and who may lean on whom
+deny:
+    cargo deny --all-features --locked check bans licenses sources
+
+# from nothing to a running sandbox
+quickstart *args:
+    ./scripts/quickstart {{args}}

@@ -1,0 +1,113 @@
+//! Holds the text of the repository to its promises: one home for each effect, and no place of a
+//! package registry or of a developer's machine anywhere.
+
+mod workspace;
+
+use std::path::Path;
+
+use workspace::{Text, none_of};
+
+/// Hosts of package registries, put together here so that this file does not name one either.
+const REGISTRY_HOSTS: &[&str] = &[
+    concat!("index.", "crates.io"),
+    concat!("static.", "crates.io"),
+    concat!("registry.", "npmjs.org"),
+    concat!("registry.", "yarnpkg.com"),
+    concat!("pypi", ".org"),
+    concat!("files.", "pythonhosted.org"),
+    concat!("deb.", "debian.org"),
+    concat!("ftp.", "debian.org"),
+    concat!("security.", "debian.org"),
+    concat!("snapshot.", "debian.org"),
+    concat!("archive.", "ubuntu.com"),
+    concat!("ports.", "ubuntu.com"),
+    concat!("security.", "ubuntu.com"),
+];
+
+/// A folder that exists only where this was written.
+const MACHINE_PATH: &str = concat!("/wo", "rk/");
+
+const ENVIRONMENT: &[&str] =
+    &["env::var", "env::set_var", "env::remove_var", "env::home_dir", "env::temp_dir"];
+
+const PRINTING: &[&str] = &["println!", "print!", "eprintln!", "eprint!", "dbg!"];
+
+/// Whether `word` stands in `line` with nothing before it that would make it part of a longer one.
+fn has_word(line: &str, word: &str) -> bool {
+    let joins = |before: char| before.is_alphanumeric() || "_-.".contains(before);
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(joins))
+}
+
+/// The lines that are not comments, each with where it stands.
+fn code(text: &Text) -> impl Iterator<Item = (String, &str)> {
+    let lines = text.content.lines().enumerate();
+    lines
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(index, line)| (format!("{}:{}", text.path, index + 1), line))
+}
+
+/// Where the shipped code, that is `crates/*/src` but for the test kit, has one of `words`.
+fn shipped_code_with(words: &[&str], is_home: impl Fn(&str) -> bool) -> Vec<String> {
+    let is_shipped = |text: &&Text| {
+        text.path.starts_with("crates/")
+            && text.path.contains("/src/")
+            && Path::new(&text.path).extension().is_some_and(|extension| extension == "rs")
+            && !text.path.starts_with("crates/occ-testkit/")
+    };
+    let texts = workspace::texts();
+    let elsewhere = texts.iter().filter(is_shipped).filter(|text| !is_home(&text.path));
+    elsewhere
+        .flat_map(code)
+        .filter(|(_, line)| words.iter().any(|word| has_word(line, word)))
+        .map(|(place, line)| format!("{place}: {}", line.trim()))
+        .collect()
+}
+
+#[test]
+fn a_word_is_found_only_where_it_begins() {
+    assert!(has_word("let x = std::env::var(name)", "env::var"));
+    assert!(has_word("    println!()", "println!"));
+    assert!(!has_word("eprintln!()", "println!"));
+    assert!(has_word(&format!("see {MACHINE_PATH}x"), MACHINE_PATH));
+    assert!(!has_word(&format!("/home/ann{MACHINE_PATH}x"), MACHINE_PATH));
+}
+
+#[test]
+fn the_environment_is_read_in_one_file_only() {
+    let offenders = shipped_code_with(ENVIRONMENT, |path| path == "crates/occ/src/env.rs");
+    none_of(&offenders, "only crates/occ/src/env.rs reads the environment");
+}
+
+#[test]
+fn only_the_terminal_prints() {
+    let offenders = shipped_code_with(PRINTING, |path| path.starts_with("crates/occ/src/terminal"));
+    none_of(&offenders, "only crates/occ/src/terminal prints");
+}
+
+#[test]
+fn only_the_workshop_runs_the_package_clients() {
+    let clients = ["Command::new(\"mmdebstrap\")", "Command::new(\"npm\")"];
+    let offenders = shipped_code_with(&clients, |path| path.starts_with("crates/occ-image/"));
+    none_of(&offenders, "only occ-image runs mmdebstrap and npm");
+}
+
+#[test]
+fn no_file_names_the_host_of_a_package_registry() {
+    let texts = workspace::texts();
+    let mut offenders = Vec::new();
+    for text in texts.iter().filter(|text| !text.path.ends_with("Cargo.lock")) {
+        let named = REGISTRY_HOSTS.iter().filter(|host| text.content.contains(**host));
+        offenders.extend(named.map(|host| format!("{}: {host}", text.path)));
+    }
+    none_of(&offenders, "the package clients know their registries, we do not");
+}
+
+#[test]
+fn no_file_names_a_path_of_the_machine_it_was_written_on() {
+    let texts = workspace::texts();
+    let named = texts.iter().filter(|text| has_word(&text.content, MACHINE_PATH));
+    none_of(
+        &named.map(|text| text.path.clone()).collect::<Vec<_>>(),
+        "a path holds on any machine",
+    );
+}
