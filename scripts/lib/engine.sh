@@ -45,11 +45,14 @@ forget_stale_pids() {
     done
 }
 
+# A process that ended stays listed where nobody collects it, as in a container.
+is_alive() { grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"; }
+
 # wait_for_engine SECONDS [PID]: gives up early when that process is gone.
 wait_for_engine() {
     local end=$((SECONDS + $1))
     until engine_answers as_root; do
-        ((SECONDS < end)) && [[ -d /proc/${2:-self} ]] || return 1
+        ((SECONDS < end)) && is_alive "${2:-self}" || return 1
         sleep 0.3
     done
 }

@@ -61,10 +61,7 @@ enum PullStop {
     Fatal(ApplyError),
 }
 
-async fn pull_one<E: Engine, S>(
-    world: &World<'_, E, S>,
-    name: &str,
-) -> Result<Acquired, PullStop> {
+async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<Acquired, PullStop> {
     let observer = |event| (world.observer)(Event::Transfer(event));
     let pulled = tokio::select! {
         pulled = world.engine.pull_image(name, &observer) => pulled,

@@ -10,11 +10,11 @@ use crate::acquire::{Acquired, PullAttempt};
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::files::{FileError, Lock};
+use crate::password::Password;
 use crate::plan::{Plan, Step};
 use crate::ports::{ImageBuilder, Server};
 use crate::probe::ProbeError;
 use crate::record::{Home, ImageState, Record};
-use crate::password::Password;
 use crate::spec::SandboxSpec;
 use crate::undo::Undo;
 
@@ -279,7 +279,8 @@ fn record<E, S>(
         world.home.save_image_state(&acquired.state, world.lock)?;
     }
     let known = world.home.record().0;
-    let same = known.is_some_and(|old| Record { proved_at: record.proved_at.clone(), ..old } == record);
+    let same =
+        known.is_some_and(|old| Record { proved_at: record.proved_at.clone(), ..old } == record);
     if !same {
         world.home.save_record(&record, world.lock)?;
     }

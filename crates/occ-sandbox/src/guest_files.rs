@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn only_the_guests_user_gets_another_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nopencode:x:1000:1000::/home/opencode:/bin/bash\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/bash\nopencode:x:1000:1000::/home/opencode:/bin/bash\n";
         assert_eq!(
             renumber_passwd(passwd, Owner { uid: 1234, gid: 5678 }),
             "root:x:0:0:root:/root:/bin/bash\nopencode:x:1234:5678::/home/opencode:/bin/bash\n"

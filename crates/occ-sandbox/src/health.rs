@@ -8,9 +8,9 @@ use occ_image::guest;
 
 use crate::apply::{ApplyError, World};
 use crate::event::Event;
+use crate::password::Password;
 use crate::ports::Server;
 use crate::probe::last_lines;
-use crate::password::Password;
 use crate::spec::SandboxSpec;
 
 /// Lines of the container's log that go into an error.

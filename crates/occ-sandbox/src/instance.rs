@@ -48,11 +48,7 @@ impl Instance {
 
     /// Returns the container's name.
     pub fn container(&self) -> String {
-        if self.is_first() {
-            guest::NAME.to_owned()
-        } else {
-            format!("{}-{}", guest::NAME, self.0)
-        }
+        if self.is_first() { guest::NAME.to_owned() } else { format!("{}-{}", guest::NAME, self.0) }
     }
 
     /// Returns the name of the short-lived container that proves a mount.

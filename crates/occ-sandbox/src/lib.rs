@@ -37,9 +37,7 @@ pub use opencode::{Opencode, client};
 pub use password::{
     Password, generate as generate_password, load as load_password, store as store_password,
 };
-pub use plan::{
-    Decision, FolderProblem, ForeignImage, Plan, Refusal, Step, foreign, plan_start,
-};
+pub use plan::{Decision, FolderProblem, ForeignImage, Plan, Refusal, Step, foreign, plan_start};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use probe::ProbeError;
 pub use question::{Consent, Question, Topic};

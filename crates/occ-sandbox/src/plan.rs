@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use occ_engine::{ContainerSpec, ContainerState, ImageFacts, ImageId, Phase};
+use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageFacts, ImageId, Phase};
 use occ_image::guest;
 use serde::Serialize;
 
@@ -144,9 +144,9 @@ pub struct Plan {
 impl Plan {
     /// Returns whether anything is brought, made or started.
     pub fn changes_something(&self) -> bool {
-        self.steps.iter().any(|step| {
-            !matches!(step, Step::AwaitReady { .. } | Step::ProveLocked | Step::Record)
-        })
+        self.steps
+            .iter()
+            .any(|step| !matches!(step, Step::AwaitReady { .. } | Step::ProveLocked | Step::Record))
     }
 }
 
@@ -228,7 +228,7 @@ fn from_nothing(
     }
     let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
     steps.extend([
-        Step::CreateContainer { container: Box::new(spec.container(id)) },
+        Step::CreateContainer { container: Box::new(fitted(spec.container(id), &seen.engine)) },
         Step::InsertPassword,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
@@ -236,6 +236,17 @@ fn from_nothing(
         Step::Record,
     ]);
     Decision::Ready(Plan { steps, image })
+}
+
+/// Takes back limits that this engine cannot enforce: it would refuse the whole container.
+fn fitted(mut container: ContainerSpec, engine: &EngineFacts) -> ContainerSpec {
+    let limits = &mut container.limits;
+    let all = engine.cpus.saturating_mul(1000);
+    limits.cpu_millis = limits.cpu_millis.map(|millis| millis.min(all));
+    limits.memory = limits.memory.filter(|_| engine.can_limit.memory);
+    limits.cpu_millis = limits.cpu_millis.filter(|_| engine.can_limit.cpu);
+    limits.pids = limits.pids.filter(|_| engine.can_limit.pids);
+    container
 }
 
 /// Returns the image to make a container from, when one is there: the container's own, then the one
@@ -306,11 +317,7 @@ fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
         return Some(Refusal::ForeignContainer { name: container.name.clone() });
     }
     if let PortState::Taken { by, next_free } = &seen.port {
-        return Some(Refusal::PortTaken {
-            port: spec.port,
-            by: by.clone(),
-            next_free: *next_free,
-        });
+        return Some(Refusal::PortTaken { port: spec.port, by: by.clone(), next_free: *next_free });
     }
     folder_problem(spec, seen)
 }
@@ -358,12 +365,9 @@ impl fmt::Display for Step {
                 owner.gid,
                 path.display()
             ),
-            Self::CreateContainer { container } => write!(
-                f,
-                "create the container ({}): {}",
-                describe(container),
-                container.name
-            ),
+            Self::CreateContainer { container } => {
+                write!(f, "create the container ({}): {}", describe(container), container.name)
+            }
             Self::InsertPassword => f.write_str("put the password in (not in the environment)"),
             Self::Unpause => f.write_str("let the paused container go on"),
             Self::StopContainer => f.write_str("stop the container that keeps restarting"),
@@ -386,11 +390,8 @@ fn describe(container: &ContainerSpec) -> String {
             format!("capabilities {}", kept.join(" "))
         }
     };
-    let ports: Vec<String> = container
-        .publish
-        .iter()
-        .map(|p| format!("{}:{}", p.address, p.host_port))
-        .collect();
+    let ports: Vec<String> =
+        container.publish.iter().map(|p| format!("{}:{}", p.address, p.host_port)).collect();
     let limit = |what: &str, value: Option<String>| {
         value.map_or_else(|| format!("no {what} limit"), |value| format!("{what} {value}"))
     };

@@ -25,7 +25,13 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Which sandbox; every name has volumes, a port and a password of its own
-    #[arg(long, global = true, env = "OCC_INSTANCE", default_value = "default", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "OCC_INSTANCE",
+        default_value = "default",
+        value_name = "NAME"
+    )]
     pub(crate) instance: Instance,
     /// Print the result as JSON
     #[arg(long, global = true)]

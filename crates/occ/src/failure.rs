@@ -144,9 +144,9 @@ impl From<ApplyError> for Failure {
         match error {
             ApplyError::Engine { source, .. } => failure = engine_hints(failure, &source),
             ApplyError::Pull { .. } => {
-                failure = failure.hint("build it on this machine: occ start --yes").hint(
-                    "or always: occ config set image_source build",
-                );
+                failure = failure
+                    .hint("build it on this machine: occ start --yes")
+                    .hint("or always: occ config set image_source build");
             }
             ApplyError::Exited { log, status } => {
                 failure.log = log;

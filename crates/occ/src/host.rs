@@ -15,10 +15,9 @@ pub(crate) fn cpuinfo() -> String {
 pub(crate) fn port(wished: SocketAddr) -> PortState {
     match TcpListener::bind(wished) {
         Ok(_) => PortState::Free,
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => PortState::Taken {
-            by: holder(wished.port()),
-            next_free: next_free(wished),
-        },
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            PortState::Taken { by: holder(wished.port()), next_free: next_free(wished) }
+        }
         // A port below 1024, or an address of another host: the engine has the last word.
         Err(_) => PortState::Unknown,
     }

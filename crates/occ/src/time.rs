@@ -22,7 +22,9 @@ pub(crate) fn parse_since(text: &str) -> Result<i64, String> {
         return Ok(moment.as_second());
     }
     let ago = duration(text).ok_or_else(|| {
-        format!("{text:?} is neither a time ago such as 10m, nor a time such as 2026-01-31T12:00:00Z")
+        format!(
+            "{text:?} is neither a time ago such as 10m, nor a time such as 2026-01-31T12:00:00Z"
+        )
     })?;
     let moment = Timestamp::now().checked_sub(ago).map_err(|error| error.to_string())?;
     Ok(moment.as_second())

@@ -53,8 +53,13 @@ pub(super) fn unreachable(
         endpoint: shown.clone(),
         source: Some(error.into()),
     };
-    let Endpoint::Unix(path) = endpoint else {
-        return not_running(error);
+    let path = match endpoint {
+        Endpoint::Unix(path) => path,
+        // Somebody answered, and did not prove to be the engine.
+        Endpoint::Tls { .. } if error.kind() == ErrorKind::InvalidData => {
+            return broken("agreeing on a key with the engine", error);
+        }
+        _ => return not_running(error),
     };
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory if !is_installed(search_path) => {

@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn a_container_killed_for_want_of_memory_is_known_as_such() {
+        let state = state(
+            r#"{"Id":"1","Name":"/a","State":{"Status":"exited","ExitCode":137,"OOMKilled":true}}"#,
+        );
+        assert_eq!(state.exit, Some(ExitStatus { code: 137, oom_killed: true, error: None }));
+    }
+
+    #[test]
     fn a_phase_unknown_here_keeps_the_engines_word() {
         let state = state(r#"{"Id":"1","Name":"/a","State":{"Status":"removing"}}"#);
         assert_eq!(state.phase, Phase::Other("removing".to_owned()));

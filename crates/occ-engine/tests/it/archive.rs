@@ -1,6 +1,6 @@
 //! A small real image: one layer with busybox, in `docker save` form.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 14] = [
 ];
 
 /// Returns an archive of one image, the same bytes for the same arguments.
-pub fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
     let layer = layer();
     let labels: std::collections::BTreeMap<_, _> = labels.iter().copied().collect();
     let config = serde_json::json!({
@@ -35,14 +35,14 @@ pub fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Returns an archive that is none of an image.
-pub fn senseless() -> Vec<u8> {
+pub(crate) fn senseless() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     add(&mut archive, "readme", 0o644, b"nothing to see here");
     archive.into_inner().unwrap()
 }
 
 /// Returns the architecture of this machine in OCI words.
-pub fn architecture() -> &'static str {
+pub(crate) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -73,7 +73,6 @@ fn layer() -> Vec<u8> {
 fn add<W: std::io::Write>(archive: &mut tar::Builder<W>, path: &str, mode: u32, bytes: &[u8]) {
     let mut header = header(mode, bytes.len() as u64);
     archive.append_data(&mut header, path, bytes).unwrap();
-    archive.get_mut().flush().unwrap();
 }
 
 fn header(mode: u32, size: u64) -> tar::Header {
@@ -87,5 +86,8 @@ fn header(mode: u32, size: u64) -> tar::Header {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
 }

@@ -9,19 +9,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use occ_engine::{
-    Chunk, ClientSettings, ContainerSpec, Docker, Engine, Error, FakeEngine, ImageId, Isolation,
-    Life, Limits, LogRotation, LogsQuery, Network, Op, Phase, Publish, RestartPolicy, Source,
-    silent,
+    Chunk, ClientSettings, ContainerSpec, Docker, Engine, FakeEngine, ImageId, Isolation, Life,
+    Limits, LogRotation, LogsQuery, Network, Phase, Publish, RestartPolicy, Source, silent,
 };
 
 use crate::archive::saved_image;
 use crate::server;
 
 /// How long anything in a test may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What happens outside the port, differently for each engine.
-pub trait Outside: Engine + Clone + 'static {
+pub(crate) trait Outside: Engine + Clone + 'static {
     /// Freezes a container as `docker pause` does.
     fn pause(&self, container: &str);
     /// Lets another program hold a port of the host, for as long as the answer lives.
@@ -52,26 +51,26 @@ impl Outside for Docker {
 }
 
 /// One engine with an image in it.
-pub struct Bench<E: Outside> {
-    pub engine: E,
-    pub image: ImageId,
-    pub image_name: String,
+pub(crate) struct Bench<E: Outside> {
+    pub(crate) engine: E,
+    pub(crate) image: ImageId,
+    pub(crate) image_name: String,
     prefix: String,
     names: Mutex<Vec<String>>,
 }
 
 /// Returns a bench with an engine in memory.
-pub async fn fake() -> Bench<FakeEngine> {
+pub(crate) async fn fake() -> Bench<FakeEngine> {
     Bench::new(FakeEngine::new().on_start(life)).await
 }
 
 /// Returns a bench with the Docker daemon of this machine.
-pub async fn docker() -> Bench<Docker> {
+pub(crate) async fn docker() -> Bench<Docker> {
     Bench::new(Docker::connect(&local_settings()).unwrap()).await
 }
 
 /// Returns what leads to the daemon of this machine.
-pub fn local_settings() -> ClientSettings {
+pub(crate) fn local_settings() -> ClientSettings {
     let docker_host = std::env::var("OCC_TEST_DOCKER_HOST").ok();
     ClientSettings { docker_host, docker_config_dir: "/nonexistent".into(), ..Default::default() }
 }
@@ -90,7 +89,7 @@ impl<E: Outside> Bench<E> {
     }
 
     /// Loads an image under a name that is removed in the end.
-    pub async fn load(&self, name: &str, labels: &[(&str, &str)]) -> ImageId {
+    pub(crate) async fn load(&self, name: &str, labels: &[(&str, &str)]) -> ImageId {
         self.names.lock().unwrap().push(name.to_owned());
         let archive = saved_image(name, &[labels, &[("bench", &self.prefix)]].concat());
         let total = archive.len() as u64;
@@ -100,14 +99,14 @@ impl<E: Outside> Bench<E> {
     }
 
     /// Returns a name of its own; whatever gets it is removed in the end.
-    pub fn name(&self, what: &str) -> String {
+    pub(crate) fn name(&self, what: &str) -> String {
         let name = format!("{}-{what}", self.prefix);
         self.names.lock().unwrap().push(name.clone());
         name
     }
 
     /// Returns a container that runs a script of the shell.
-    pub fn spec(&self, what: &str, script: &str) -> ContainerSpec {
+    pub(crate) fn spec(&self, what: &str, script: &str) -> ContainerSpec {
         let shell = ["/bin/sh", "-c", script].map(str::to_owned);
         ContainerSpec {
             name: self.name(what),
@@ -129,7 +128,7 @@ impl<E: Outside> Bench<E> {
     }
 
     /// Returns a container that runs until it is stopped and publishes a port on loopback.
-    pub fn publishing(&self, what: &str, host_port: u16) -> ContainerSpec {
+    pub(crate) fn publishing(&self, what: &str, host_port: u16) -> ContainerSpec {
         let address = Ipv4Addr::LOCALHOST.into();
         ContainerSpec {
             publish: vec![Publish { address, host_port, container_port: 80 }],
@@ -139,18 +138,18 @@ impl<E: Outside> Bench<E> {
     }
 
     /// Creates and starts a container.
-    pub async fn start(&self, spec: &ContainerSpec) -> String {
+    pub(crate) async fn start(&self, spec: &ContainerSpec) -> String {
         self.engine.create_container(spec).await.unwrap();
         self.engine.start_container(&spec.name).await.unwrap();
         spec.name.clone()
     }
 
-    pub async fn phase(&self, container: &str) -> Phase {
+    pub(crate) async fn phase(&self, container: &str) -> Phase {
         self.engine.container(container).await.unwrap().unwrap().phase
     }
 
     /// Returns the whole of what a log query gives.
-    pub async fn log(&self, container: &str, query: &LogsQuery) -> Vec<(Source, String)> {
+    pub(crate) async fn log(&self, container: &str, query: &LogsQuery) -> Vec<(Source, String)> {
         let mut stream = self.engine.logs(container, query).await.unwrap();
         let mut seen: Vec<(Source, String)> = Vec::new();
         let all = async {
@@ -189,7 +188,7 @@ async fn clean<E: Engine>(engine: &E, names: &[String]) {
 }
 
 /// A script that runs until it is stopped.
-pub const RUNS: &str = "exec sleep 1000";
+pub(crate) const RUNS: &str = "exec sleep 1000";
 
 /// What a script would do, for an engine that runs nothing.
 fn life(spec: &ContainerSpec) -> Life {
@@ -206,59 +205,16 @@ fn life(spec: &ContainerSpec) -> Life {
 }
 
 /// Waits, but not for ever.
-pub async fn soon<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("done in time")
 }
 
 /// Asks again and again until the answer is the one hoped for.
-pub async fn until<F: Future<Output = bool>>(mut hoped: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(mut hoped: impl FnMut() -> F) {
     soon(async {
         while !hoped().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
-}
-
-/// Fails the next call, to be sure that a fake's faults reach the caller.
-#[tokio::test]
-async fn a_fault_strikes_once_and_leaves_everything_as_it_was() {
-    let bench = fake().await;
-    let spec = bench.spec("box", RUNS);
-    bench.engine.fail_next(Op::CreateContainer, Error::Refused { status: 507, message: "x".into() });
-    let error = bench.engine.create_container(&spec).await.unwrap_err();
-    assert!(matches!(error, Error::Refused { status: 507, .. }), "{error:?}");
-    assert_eq!(bench.engine.container(&spec.name).await.unwrap(), None);
-    bench.engine.create_container(&spec).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_daemon_that_vanishes_during_a_start_has_started_the_container_and_cannot_say_so() {
-    let bench = fake().await;
-    let spec = bench.spec("box", RUNS);
-    bench.engine.create_container(&spec).await.unwrap();
-    bench.engine.after(Op::StartContainer, |world| world.vanish());
-    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
-    assert!(matches!(error, Error::NotRunning { .. }), "{error:?}");
-    assert!(bench.engine.container(&spec.name).await.is_err());
-    bench.engine.change(|world| world.come_back());
-    assert_eq!(bench.phase(&spec.name).await, Phase::Running);
-}
-
-#[tokio::test]
-async fn hooks_act_behind_our_back_and_calls_are_noted() {
-    let bench = fake().await;
-    let spec = bench.spec("box", RUNS);
-    let name = spec.name.clone();
-    bench.engine.create_container(&spec).await.unwrap();
-    bench.engine.after(Op::StartContainer, move |world| world.exit(&name, 9));
-    bench.engine.start_container(&spec.name).await.unwrap();
-    assert_eq!(bench.phase(&spec.name).await, Phase::Exited);
-    let name = spec.name.clone();
-    bench.engine.before(Op::StartContainer, move |world| world.remove(&name));
-    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
-    let start = format!("start_container {}", spec.name);
-    let starts = bench.engine.calls().into_iter().filter(|call| *call == start).count();
-    assert_eq!(starts, 2);
 }

@@ -6,6 +6,7 @@ mod archive;
 mod bench;
 mod docker;
 mod exec;
+mod fake;
 mod remote;
 mod server;
 mod suite;

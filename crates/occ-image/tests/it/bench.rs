@@ -155,6 +155,7 @@ fn base() -> Vec<u8> {
         Regular,
         b"deb http://me:secret@mirror.test/debian/ trixie main\n",
     );
+    append(&mut archive, "./var/log/apt/", Directory, b"");
     append(&mut archive, "./var/log/apt/term.log", Regular, b"noise\n");
     append(&mut archive, "./usr/share/big", Regular, &vec![7; 3 << 20]);
     archive

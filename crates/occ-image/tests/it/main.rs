@@ -3,8 +3,9 @@
 
 mod bench;
 mod builds;
+mod daemon;
 mod documents;
 mod faults;
 mod keys;
 mod layers;
-mod real;
+mod mock;

@@ -115,8 +115,7 @@ fn engine_checks(facts: &EngineFacts) -> Vec<Check> {
         ("cpus", facts.can_limit.cpu),
         ("processes", facts.can_limit.pids),
     ];
-    let missing: Vec<&str> =
-        limits.iter().filter(|(_, can)| !can).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> = limits.iter().filter(|(_, can)| !can).map(|(name, _)| *name).collect();
     let limits = if missing.is_empty() {
         Check::ok("limits", format!("memory, cpus, processes (cgroup v{})", facts.cgroup_version))
     } else {

@@ -82,7 +82,8 @@ impl StartSettings {
         layers.flag("start_timeout", args.timeout.clone());
         layers.flag("open_browser", args.open.then_some(Value::Bool(true)));
         if let Some(dir) = &args.workspace {
-            let dir = context.env.working_dir.as_ref().map_or_else(|| dir.clone(), |here| here.join(dir));
+            let dir =
+                context.env.working_dir.as_ref().map_or_else(|| dir.clone(), |here| here.join(dir));
             layers.flag("workspace", Some(json!(dir)));
         }
         let config = layers.config();
@@ -115,8 +116,10 @@ pub(crate) fn wish(config: Config, context: &Context) -> Result<SandboxSpec, Fai
 
 fn folder(dir: &Path) -> Result<Workspace, Failure> {
     let unusable = |why: String| {
-        let mut failure =
-            Failure::new(Exit::Failed, format!("the folder cannot be the workspace: {}", dir.display()));
+        let mut failure = Failure::new(
+            Exit::Failed,
+            format!("the folder cannot be the workspace: {}", dir.display()),
+        );
         failure.causes.push(why);
         failure.hint("name another folder: occ start --workspace DIR")
     };
@@ -185,7 +188,9 @@ pub(crate) async fn lock(home: &Home, context: &Context) -> Result<Lock, Failure
         };
         if !told {
             let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            context.terminal.say(&format!("Waiting for another occ that works on this sandbox{by}"));
+            context
+                .terminal
+                .say(&format!("Waiting for another occ that works on this sandbox{by}"));
             told = true;
         }
         tokio::select! {
@@ -246,7 +251,9 @@ fn ask(question: &Question, consent: &mut Consent, context: &Context) -> Result<
         return Ok(());
     }
     Err(match question.kind() {
-        Topic::Replace => Failure::new(Exit::Failed, "Aborted. Stop container first with: occ stop"),
+        Topic::Replace => {
+            Failure::new(Exit::Failed, "Aborted. Stop container first with: occ stop")
+        }
         Topic::BuildInstead => Failure::new(Exit::Network, "there is no image to start")
             .hint("build one: occ start --yes"),
     })

@@ -172,8 +172,8 @@ fn container(state: ContainerState) -> Container {
     let settings = state.labels.get(guest::LABEL_SPEC);
     let settings: Option<serde_json::Value> =
         settings.and_then(|text| serde_json::from_str(text).ok());
-    let isolation = settings
-        .and_then(|settings| serde_json::from_value(settings["isolation"].clone()).ok());
+    let isolation =
+        settings.and_then(|settings| serde_json::from_value(settings["isolation"].clone()).ok());
     Container { name: state.name, id: state.id.0, restarts: state.restarts, isolation }
 }
 

@@ -232,7 +232,11 @@ mod tests {
         let found = problems("{\n  // the port\n  \"prot\": 3001\n}");
         assert_eq!(
             found,
-            [Problem { line: 3, column: 3, what: r#"unknown field "prot"; did you mean "port"?"#.into() }]
+            [Problem {
+                line: 3,
+                column: 3,
+                what: r#"unknown field "prot"; did you mean "port"?"#.into()
+            }]
         );
     }
 

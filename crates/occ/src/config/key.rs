@@ -96,12 +96,7 @@ pub(crate) const KEYS: &[Key] = &[
         default: || json!(512),
         doc: "Processes and threads the sandbox may have; null for no limit.",
     },
-    Key {
-        name: "port",
-        kind: Kind::Port,
-        default: || json!(3000),
-        doc: "Port on this host.",
-    },
+    Key { name: "port", kind: Kind::Port, default: || json!(3000), doc: "Port on this host." },
     Key {
         name: "registries",
         kind: Kind::Hosts,

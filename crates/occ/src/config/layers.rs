@@ -55,7 +55,8 @@ impl Layers {
                 }
                 None => None,
             };
-            let given = from_env.or(from_file).unwrap_or_else(|| ((key.default)(), Origin::Default));
+            let given =
+                from_env.or(from_file).unwrap_or_else(|| ((key.default)(), Origin::Default));
             layers.insert(key.name, given);
         }
         Ok(Self(layers))
@@ -105,7 +106,12 @@ impl Layers {
                 _ => RestartPolicy::UnlessStopped,
             },
             prebuilt: text("image_source") == "prebuilt",
-            registries: self.get("registries").0.as_array().into_iter().flatten()
+            registries: self
+                .get("registries")
+                .0
+                .as_array()
+                .into_iter()
+                .flatten()
                 .filter_map(Value::as_str)
                 .map(str::to_owned)
                 .collect(),
@@ -176,10 +182,7 @@ mod tests {
     #[test]
     fn a_bad_variable_is_named() {
         let error = layers(&[("OCC_PORT", "abc")]).expect_err("invalid");
-        assert_eq!(
-            error.to_string(),
-            "OCC_PORT: a port from 1 to 65535 is expected, not \"abc\""
-        );
+        assert_eq!(error.to_string(), "OCC_PORT: a port from 1 to 65535 is expected, not \"abc\"");
     }
 
     #[test]

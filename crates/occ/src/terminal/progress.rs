@@ -108,7 +108,9 @@ impl Progress {
             Event::Done { .. } => None,
             Event::Transfer(transfer) => Some(transfer_now(transfer, state)),
             Event::Build(build) => Some(build_now(build)),
-            Event::PullFailed { name, why } => Some(Now::news(format!("not pulled: {name}: {why}"))),
+            Event::PullFailed { name, why } => {
+                Some(Now::news(format!("not pulled: {name}: {why}")))
+            }
             Event::Waiting { for_what, .. } => {
                 Some(Now::more(format!("{}: waiting for {for_what}", state.title), None))
             }

@@ -1,0 +1,64 @@
+//! What only the engine in memory can do: faults, and a world that changes behind our back.
+
+use occ_engine::{Engine as _, Error, FakeEngine, FakeImage, Op, Phase, World, silent};
+
+use crate::bench::{RUNS, fake};
+
+#[tokio::test]
+async fn a_fault_strikes_once_and_leaves_everything_as_it_was() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    bench
+        .engine
+        .fail_next(Op::CreateContainer, Error::Refused { status: 507, message: "x".into() });
+    let error = bench.engine.create_container(&spec).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 507, .. }), "{error:?}");
+    assert_eq!(bench.engine.container(&spec.name).await.unwrap(), None);
+    bench.engine.create_container(&spec).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_that_vanishes_during_a_start_has_started_the_container_and_cannot_say_so() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    bench.engine.create_container(&spec).await.unwrap();
+    bench.engine.after(Op::StartContainer, World::vanish);
+    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
+    assert!(matches!(error, Error::NotRunning { .. }), "{error:?}");
+    assert!(bench.engine.container(&spec.name).await.is_err());
+    bench.engine.change(World::come_back);
+    assert_eq!(bench.phase(&spec.name).await, Phase::Running);
+}
+
+#[tokio::test]
+async fn hooks_act_behind_our_back_and_calls_are_noted() {
+    let bench = fake().await;
+    let spec = bench.spec("box", RUNS);
+    let name = spec.name.clone();
+    bench.engine.create_container(&spec).await.unwrap();
+    bench.engine.after(Op::StartContainer, move |world| world.exit(&name, 9));
+    bench.engine.start_container(&spec.name).await.unwrap();
+    assert_eq!(bench.phase(&spec.name).await, Phase::Exited);
+    let name = spec.name.clone();
+    bench.engine.before(Op::StartContainer, move |world| world.remove(&name));
+    let error = bench.engine.start_container(&spec.name).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    let start = format!("start_container {}", spec.name);
+    let starts = bench.engine.calls().into_iter().filter(|call| *call == start).count();
+    assert_eq!(starts, 2);
+}
+
+#[tokio::test]
+async fn an_image_is_pulled_from_the_registries_a_test_has_scripted() {
+    let image = FakeImage::new(&[("a", "b")], "arm64");
+    let engine = FakeEngine::new().with_remote("docker.io/some/image:1", image.clone());
+    let facts = engine.pull_image("docker.io/some/image:1", &silent).await.unwrap();
+    assert_eq!((facts.id, facts.architecture.as_str()), (image.id(), "arm64"));
+    assert_eq!(facts.tags, ["some/image:1"]);
+    assert_eq!(
+        engine.image(&facts.digests[0]).await.unwrap().map(|found| found.id),
+        Some(image.id())
+    );
+    let error = engine.pull_image("docker.io/some/image:2", &silent).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+}

@@ -1,0 +1,6 @@
+//! The life of a sandbox against an engine that computes.
+
+mod apply;
+mod faults;
+mod plan;
+mod stage;

@@ -1,0 +1,257 @@
+//! A stage: a fake engine, a fake server, a builder, a home in a temporary folder.
+
+use std::io::Cursor;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use occ_engine::{FakeEngine, FakeImage};
+use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
+use occ_image::guest;
+use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
+use occ_sandbox::{
+    ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder, ImageSource,
+    Instance, Observation, Outcome, Password, Plan, PortState, SandboxSpec, Server, TryLock,
+    Workspace, World, apply, observe, plan_start,
+};
+
+/// Name of the image that a build gives.
+pub(crate) const BUILT: &str = "opencode-cloud-sandbox:0123456789ab";
+/// Name of the image in a registry.
+pub(crate) const PREBUILT: &str = "ghcr.io/prizz/opencode-cloud-sandbox:0.1.0";
+/// Version of opencode in every image of ours.
+pub(crate) const OPENCODE: &str = "1.18.33";
+
+/// Labels of an image of ours.
+pub(crate) const OURS: [(&str, &str); 3] = [
+    (guest::LABEL_CONTRACT, guest::CONTRACT_VERSION),
+    (guest::LABEL_OPENCODE, OPENCODE),
+    (guest::LABEL_VERSION, "0.1.0"),
+];
+
+/// What the server in a sandbox does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Becomes ready, and is locked.
+    Good,
+    /// Never becomes ready.
+    Silent,
+    /// Lets everybody in.
+    Open,
+}
+
+pub(crate) struct FakeServer(Mutex<Manner>);
+
+impl Server for FakeServer {
+    async fn ready(
+        &self,
+        _address: SocketAddr,
+        password: &Password,
+        version: Option<&str>,
+        timeout: Duration,
+        observer: &(dyn Fn(Duration, String) + Send + Sync),
+    ) -> Result<String, NotReady> {
+        observer(Duration::ZERO, "the health endpoint".to_owned());
+        assert!(!password.expose().is_empty(), "a server without a password");
+        let manner = *self.0.lock().expect("lock");
+        if manner == Manner::Silent {
+            tokio::time::sleep(timeout).await;
+            return Err(NotReady::Missing {
+                stage: Sign::Health,
+                elapsed: timeout,
+                last_error: None,
+            });
+        }
+        // Time for a container that ends at once to be noticed first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(version.unwrap_or(OPENCODE).to_owned())
+    }
+
+    async fn locked(&self, address: SocketAddr, _timeout: Duration) -> Result<(), DoorError> {
+        if *self.0.lock().expect("lock") == Manner::Open {
+            let path = "/path".to_owned();
+            return Err(DoorOpen { address, path, tried: Tried::Nothing, status: 200 }.into());
+        }
+        Ok(())
+    }
+}
+
+/// Builds an image of ours, as an archive that the fake engine reads.
+pub(crate) struct Builder;
+
+impl ImageBuilder for Builder {
+    fn name(&self) -> &str {
+        BUILT
+    }
+
+    fn build(
+        &self,
+        cancel: &AtomicBool,
+        observer: &(dyn Fn(occ_image::Event) + Send + Sync),
+    ) -> Result<BuiltImage, occ_image::BuildError> {
+        if cancel.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(occ_image::BuildError::Cancelled);
+        }
+        observer(occ_image::Event::Begin(occ_image::Phase::Base));
+        let bytes = archive();
+        Ok(BuiltImage { total: bytes.len() as u64, archive: Box::new(Cursor::new(bytes)) })
+    }
+}
+
+fn archive() -> Vec<u8> {
+    let labels: serde_json::Value = OURS
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "config": { "Labels": labels, "built": true },
+        "rootfs": { "type": "layers", "diff_ids": [] },
+    });
+    let manifest =
+        serde_json::json!([{ "Config": "config.json", "RepoTags": [BUILT], "Layers": [] }]);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, json) in [("config.json", &config), ("manifest.json", &manifest)] {
+        let bytes = json.to_string().into_bytes();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes.as_slice()).expect("in memory");
+    }
+    tar.into_inner().expect("in memory")
+}
+
+/// Returns a wish for the first instance, on the default port, to be built here.
+pub(crate) fn wish() -> SandboxSpec {
+    SandboxSpec {
+        instance: Instance::first(),
+        bind: IpAddr::from([127, 0, 0, 1]),
+        port: 3000,
+        workspace: Workspace::Volume,
+        isolation: Isolation::Strict,
+        limits: Limits { memory: Some(2 << 30), cpu_millis: Some(2000), pids: Some(512) },
+        restart: RestartPolicy::UnlessStopped,
+        logs: LogRotation { max_size: 10 << 20, max_files: 3 },
+        image: ImageSource::Build,
+        start_timeout: Duration::from_secs(5),
+    }
+}
+
+/// Everything a start needs.
+pub(crate) struct Stage {
+    pub(crate) engine: FakeEngine,
+    pub(crate) server: FakeServer,
+    /// Kept, so that the home stays until the test ends.
+    _dir: tempfile::TempDir,
+    pub(crate) home: Home,
+    pub(crate) port: PortState,
+    pub(crate) cancel: Cancel,
+    pub(crate) events: Mutex<Vec<Event>>,
+}
+
+impl Stage {
+    pub(crate) fn new(engine: FakeEngine) -> Self {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let home = Home::new(dir.path(), &Instance::first());
+        home.create().expect("create");
+        Self {
+            engine,
+            server: FakeServer(Mutex::new(Manner::Good)),
+            home,
+            _dir: dir,
+            port: PortState::Free,
+            cancel: Cancel::default(),
+            events: Mutex::default(),
+        }
+    }
+
+    /// An engine without images.
+    pub(crate) fn empty() -> Self {
+        Self::new(FakeEngine::new())
+    }
+
+    /// An engine that has the built image already.
+    pub(crate) fn with_image() -> Self {
+        Self::new(FakeEngine::new().with_image(BUILT, &FakeImage::new(&OURS, "amd64")))
+    }
+
+    pub(crate) fn server_is(&self, manner: Manner) {
+        *self.server.0.lock().expect("lock") = manner;
+    }
+
+    pub(crate) async fn look(&self, spec: &SandboxSpec) -> Observation {
+        let port = self.port.clone();
+        let known = self.home.image_state().0.and_then(|state| state.image_id);
+        let record = self.home.record().0;
+        observe(&self.engine, spec, BUILT, record, known, &move |_| port.clone())
+            .await
+            .expect("observe")
+    }
+
+    pub(crate) async fn decide(&self, spec: &SandboxSpec, consent: &Consent) -> Decision {
+        plan_start(spec, &self.look(spec).await, BUILT, consent)
+    }
+
+    pub(crate) async fn plan(&self, spec: &SandboxSpec) -> Plan {
+        match self.decide(spec, &Consent::yes()).await {
+            Decision::Ready(plan) => plan,
+            other => panic!("not ready: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn apply(
+        &self,
+        spec: &SandboxSpec,
+        plan: &Plan,
+    ) -> Result<Outcome, ApplyError> {
+        let TryLock::Held(lock) = self.home.try_lock().expect("lock") else { panic!("busy") };
+        let observer = |event| self.events.lock().expect("lock").push(event);
+        self.apply_watched(spec, plan, &lock, &observer).await
+    }
+
+    pub(crate) async fn apply_watched(
+        &self,
+        spec: &SandboxSpec,
+        plan: &Plan,
+        lock: &occ_sandbox::Lock,
+        observer: occ_sandbox::Observer<'_>,
+    ) -> Result<Outcome, ApplyError> {
+        let world = World {
+            engine: &self.engine,
+            server: &self.server,
+            builder: Arc::new(Builder),
+            home: &self.home,
+            lock,
+            observer,
+            cancel: &self.cancel,
+            now: &|| "2026-01-24T10:30:00Z".to_owned(),
+            version: "0.1.0",
+            host_addresses: &[],
+        };
+        apply(plan, spec, &world).await
+    }
+
+    /// Looks, plans with every consent, applies.
+    pub(crate) async fn start(&self, spec: &SandboxSpec) -> Result<Outcome, ApplyError> {
+        let plan = self.plan(spec).await;
+        self.apply(spec, &plan).await
+    }
+
+    /// Returns the containers and volumes of ours, one line each.
+    pub(crate) async fn things(&self, spec: &SandboxSpec) -> Vec<String> {
+        use occ_engine::Engine as _;
+        let mut things = Vec::new();
+        for name in [spec.instance.container(), spec.instance.probe()] {
+            if let Some(state) = self.engine.container(&name).await.expect("container") {
+                things.push(format!("{name}: {:?}", state.phase));
+            }
+        }
+        for (name, _) in spec.volumes() {
+            if self.engine.volume(&name).await.expect("volume").is_some() {
+                things.push(name);
+            }
+        }
+        things
+    }
+}
