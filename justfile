@@ -33,11 +33,11 @@ snap *args:
 
 # write the generated pages of docs/reference again
 docs:
-    cargo run --quiet -p xtask -- docs
+    cargo xtask docs
 
 # measure; the figures go to docs/benchmarks.md
 bench:
-    cargo build --release --locked -p occ && cargo run --quiet -p xtask -- bench
+    cargo build --release --locked -p occ && cargo xtask bench
 
 # licences, sources, duplicates and who may lean on whom
 deny:

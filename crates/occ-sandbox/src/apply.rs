@@ -135,6 +135,9 @@ struct Progress {
 /// # Errors
 /// The first step that could not be finished; everything this call had made is taken back, a
 /// container that ran before is left as it was found.
+///
+/// # Panics
+/// When the plan's steps are not in an order that [`crate::plan_start`] gives.
 pub async fn apply<E: Engine, S: Server>(
     plan: &Plan,
     spec: &SandboxSpec,

@@ -51,12 +51,10 @@ impl Context {
         let done = runtime.block_on(async {
             let mut listening = std::pin::pin!(listen(&self.cancel));
             let mut future = std::pin::pin!(future);
-            loop {
-                tokio::select! {
-                    biased;
-                    done = &mut future => return done,
-                    second = &mut listening => return Err(second),
-                }
+            tokio::select! {
+                biased;
+                done = &mut future => done,
+                second = &mut listening => Err(second),
             }
         });
         // A thread that reads standard input would be waited for until somebody types.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment's home")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// Where the command was typed.
     pub(crate) working_dir: Option<PathBuf>,
+    variables: BTreeMap<String, String>,
     home: PathBuf,
     path: Option<OsString>,
 }
@@ -47,13 +49,18 @@ impl Environment {
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             working_dir: std::env::current_dir().ok(),
             path: std::env::var_os("PATH"),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
             home,
         }
     }
 
     /// Returns a variable that is set, valid UTF-8 and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
     /// Returns the config file's path.

@@ -1,6 +1,6 @@
 //! `occ doctor`: what could go wrong here, and what to do about it.
 
-use occ_engine::{Docker, Engine, EngineFacts};
+use occ_engine::{Docker, Engine as _, EngineFacts};
 use serde::Serialize;
 use serde_json::json;
 

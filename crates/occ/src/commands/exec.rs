@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use clap::Args;
-use occ_engine::{Engine, ExecIo, ExecSpec, Phase, TerminalSize};
+use occ_engine::{Engine as _, ExecIo, ExecSpec, Phase, TerminalSize};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;

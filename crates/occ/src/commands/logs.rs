@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::StreamExt as _;
-use occ_engine::{Engine, LogsQuery};
+use occ_engine::{Engine as _, LogsQuery};
 
 use super::existing_container;
 use crate::context::Context;

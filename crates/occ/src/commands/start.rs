@@ -348,11 +348,11 @@ pub(crate) fn url(bind: IpAddr, port: u16) -> String {
 
 fn open(url: &str, context: &Context) {
     let opener = ["xdg-open", "open"].into_iter().find_map(|name| context.env.program(name));
-    let opened = opener.map(|program| {
+    let child = opener.map(|program| {
         let null = Stdio::null;
         Command::new(program).arg(url).stdin(null()).stdout(null()).stderr(null()).spawn()
     });
-    if !matches!(opened, Some(Ok(_))) {
+    if !matches!(child, Some(Ok(_))) {
         context.terminal.warn(&format!("no browser could be opened; the address is {url}"));
     }
 }

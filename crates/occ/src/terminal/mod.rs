@@ -11,12 +11,19 @@ use crate::cli::{Global, ProgressMode, When};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// How much is said to people; results are not concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    Nothing,
+    Normal,
+    More,
+}
+
 /// The way to people and programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Terminal {
     json: bool,
-    quiet: bool,
-    verbose: bool,
+    talk: Talk,
     color: bool,
     progress: ProgressMode,
 }
@@ -36,17 +43,22 @@ impl Terminal {
             When::Never => false,
             When::Auto => people && !no_color,
         };
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, color, progress }
+        let talk = match (global.quiet, global.verbose) {
+            (true, _) => Talk::Nothing,
+            (false, false) => Talk::Normal,
+            (false, true) => Talk::More,
+        };
+        Self { json: global.json, talk, color, progress }
     }
 
     /// Returns whether only results are wanted.
     pub(crate) fn quiet(&self) -> bool {
-        self.quiet
+        self.talk == Talk::Nothing
     }
 
     /// Returns whether a person can be asked: both sides must be there.
     pub(crate) fn can_ask(&self) -> bool {
-        !self.quiet && io::stdin().is_terminal() && io::stderr().is_terminal()
+        !self.quiet() && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Prints a result: the JSON form in its envelope, or the text, as wanted.
@@ -83,7 +95,7 @@ impl Terminal {
 
     /// Tells a person something.
     pub(crate) fn say(&self, text: &str) {
-        if !self.quiet {
+        if !self.quiet() {
             people(text);
         }
     }
@@ -110,6 +122,7 @@ impl Terminal {
     }
 
     /// Asks a yes-or-no question; anything but a clear yes or no gives the default.
+    #[expect(clippy::unused_self, reason = "asking goes through the terminal only")]
     pub(crate) fn confirm(&self, question: &str, default: bool) -> Result<bool, Failure> {
         let choices = if default { "[Y/n]" } else { "[y/N]" };
         let mut err = io::stderr().lock();
@@ -129,7 +142,7 @@ impl Terminal {
 
     /// Returns a way to show progress.
     pub(crate) fn progress(&self) -> Progress {
-        Progress::new(self.progress, self.verbose)
+        Progress::new(self.progress, self.talk == Talk::More)
     }
 
     /// Paints a word, where colours are wanted.

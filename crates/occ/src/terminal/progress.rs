@@ -95,15 +95,9 @@ impl Progress {
     fn now(&self, event: &Event, state: &mut State) -> Option<Now> {
         match event {
             Event::Begin { step, number, of } => {
-                let long = matches!(
-                    step,
-                    Step::Pull { .. } | Step::Build { .. } | Step::AwaitReady { .. }
-                );
                 let text = format!("[{number}/{of}] {}", title(step));
-                match (long && !matches!(step, Step::AwaitReady { .. })) || self.verbose {
-                    true => Some(Now::news(text)),
-                    false => Some(Now::more(state.title.clone(), None)),
-                }
+                let long = matches!(step, Step::Pull { .. } | Step::Build { .. });
+                Some(Now { text, bytes: None, news: long || self.verbose })
             }
             Event::Done { .. } => None,
             Event::Transfer(transfer) => Some(transfer_now(transfer, state)),
