@@ -1,1 +1,59 @@
-fn main() {}
+//! What maintaining this repository takes: generated pages and figures.
+
+mod bench;
+mod docs;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Generated pages and figures of opencode-cloud
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the generated pages of docs/reference
+    Docs {
+        /// Write nothing; fail when a page is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measure the release build against a sandbox of its own; write docs/benchmarks.md
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Docs { check: false } => docs::write(&root()),
+        Command::Docs { check: true } => docs::check(&root()),
+        Command::Bench(args) => bench::run(&args, &root()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How a task ends; what went wrong is for people only.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Returns the top folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the top folder").into()
+}
+
+/// Tells a person; that nobody reads it is no reason to fail.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

@@ -61,8 +61,8 @@ pub const PROGRAMS: &str = "/usr/lib/opencode-cloud";
 pub const ENTRYPOINT: &str = "/usr/lib/opencode-cloud/entrypoint";
 /// Exits with 0 when the server works.
 pub const HEALTHCHECK: &str = "/usr/lib/opencode-cloud/healthcheck";
-/// Loaded by opencode: what it does while no provider is configured.
-pub const PLUGIN: &str = "/usr/lib/opencode-cloud/plugin.js";
+/// Makes the server usable while no model provider is configured; [`ENTRYPOINT`] runs it.
+pub const PLACEHOLDER: &str = "/usr/lib/opencode-cloud/placeholder";
 /// The shell of commands that the agent runs.
 pub const AGENT_SHELL: &str = "/usr/lib/opencode-cloud/agent-sh";
 /// Exit code of [`ENTRYPOINT`] when there is no password (`EX_CONFIG` of sysexits).

@@ -1,7 +1,7 @@
 //! The guest's own files: what makes a Debian with opencode in it a sandbox.
 
 use crate::guest::{
-    AGENT_SHELL, ENTRYPOINT, GID, HEALTHCHECK, HOME, MANAGED_CONFIG, PLACES, PLUGIN, PROGRAMS,
+    AGENT_SHELL, ENTRYPOINT, GID, HEALTHCHECK, HOME, MANAGED_CONFIG, PLACEHOLDER, PLACES, PROGRAMS,
     RUNTIME_FOLDER, UID, VERSION_FILE,
 };
 use crate::key::Encoding;
@@ -26,7 +26,7 @@ pub(crate) fn entries(version: &str) -> Vec<GuestEntry> {
         file(ENTRYPOINT, include_str!("../../../image/guest/entrypoint"), 0o755),
         file(HEALTHCHECK, include_str!("../../../image/guest/healthcheck"), 0o755),
         file(AGENT_SHELL, include_str!("../../../image/guest/agent-sh"), 0o755),
-        file(PLUGIN, include_str!("../../../image/guest/plugin.js"), 0o644),
+        file(PLACEHOLDER, include_str!("../../../image/guest/placeholder"), 0o755),
         file(MANAGED_CONFIG, include_str!("../../../image/guest/opencode.json"), 0o644),
         file("/etc/gitconfig", include_str!("../../../image/guest/gitconfig"), 0o644),
         file("/etc/sudoers.d/opencode", include_str!("../../../image/guest/sudoers"), 0o440),
@@ -108,7 +108,8 @@ mod tests {
         for path in [crate::guest::HEALTH_PATH, crate::guest::INSTANCE_PATH] {
             assert!(healthcheck.contains(&format!("http://127.0.0.1:{PORT}{path})")), "{path}");
         }
-        assert!(text(MANAGED_CONFIG).contains(&format!("\"file://{PLUGIN}\"")));
+        assert_eq!(PLACEHOLDER, format!("{PROGRAMS}/placeholder"));
+        assert_eq!(ENTRYPOINT, format!("{PROGRAMS}/entrypoint"));
         assert_eq!(text(VERSION_FILE), "1.2.3\n");
     }
 

@@ -275,6 +275,7 @@ fn record<E, S>(
         image: image(progress),
         container: progress.container.clone().expect("AwaitReady comes before Record"),
         opencode_version: progress.opencode_version.clone().unwrap_or_default(),
+        port: spec.port,
         owner: spec.owner(),
         proved_at: (world.now)(),
     };

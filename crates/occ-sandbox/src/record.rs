@@ -18,6 +18,8 @@ pub struct Record {
     pub container: ContainerId,
     /// Version the server said of itself.
     pub opencode_version: String,
+    /// Port on the host.
+    pub port: u16,
     /// Owner of the files in the volumes.
     pub owner: Owner,
     /// When this was proved, RFC 3339, UTC.

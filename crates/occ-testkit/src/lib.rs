@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Peers and benches for the tests of the command line: a hermetic runner, a terminal, a container
+//! daemon of one's own, a registry, and images that stand in for the real one.
+//!
+//! Everything here panics with what was expected and what was seen: a missing program or daemon is
+//! a failed test, never a skipped one.
+
+mod api;
+mod bench;
+mod daemon;
+mod environment;
+mod pty;
+mod registry;
+mod root;
+mod run;
+mod running;
+mod stand_in;
+
+pub use api::{Answer, Api};
+pub use bench::{Bench, Places};
+pub use daemon::Daemon;
+pub use environment::free_port;
+pub use pty::Terminal;
+pub use registry::Registry;
+pub use root::{as_root, is_root};
+pub use run::Run;
+pub use running::Running;
+pub use stand_in::{Manner, StandIn};

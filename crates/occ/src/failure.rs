@@ -1,6 +1,7 @@
 //! The voice of every failure: what happened, why, what to type next, and the exit code.
 
 use occ_engine::Error as EngineError;
+use occ_image::BuildError;
 use occ_sandbox::{ApplyError, FolderProblem, Question, Refusal, Topic};
 use serde_json::{Value, json};
 
@@ -150,8 +151,11 @@ impl From<ApplyError> for Failure {
             }
             ApplyError::Exited { log, status } => {
                 failure.log = log;
-                if status.oom_killed {
-                    failure = failure.hint("give it more: occ config set memory 4GiB");
+                // 137 is what the kernel's own killer leaves; older engines do not say that it was it.
+                if status.oom_killed || status.code == 137 {
+                    failure = failure.hint(
+                        "it may have run out of memory; give it more: occ config set memory 4GiB",
+                    );
                 }
                 failure = failure.hint("look at the machine and the engine: occ doctor");
             }
@@ -175,8 +179,21 @@ impl From<ApplyError> for Failure {
     }
 }
 
-fn build_hints(failure: Failure, _error: &occ_image::BuildError) -> Failure {
-    failure.hint("look at what building needs: occ doctor")
+fn build_hints(failure: Failure, error: &BuildError) -> Failure {
+    match error {
+        BuildError::MissingProgram { package, .. } => {
+            failure.hint(format!("install it: sudo apt-get install {package}"))
+        }
+        BuildError::ProgramFailed { .. } => failure
+            .hint("its own words above name the cause; often the network or a package mirror")
+            .hint("then again: occ start"),
+        BuildError::TarballMismatch { .. } | BuildError::BinaryMismatch { .. } => failure
+            .hint("nothing of it was used; the mirror in npm's configuration may be at fault: npm config get registry"),
+        BuildError::StorageFull { path } => failure
+            .hint(format!("make room there: df -h {}", path.display()))
+            .hint("or keep layers elsewhere: set XDG_CACHE_HOME"),
+        _ => failure.hint("look at what building needs: occ doctor"),
+    }
 }
 
 impl From<Refusal> for Failure {

@@ -298,9 +298,6 @@ fn no_prompt_leaves(sandbox: &Sandbox) {
 fn a_configured_provider_works(sandbox: &Sandbox) {
     assert_eq!(sandbox.connect("openai"), serde_json::json!(["openai"]));
     assert_eq!(sandbox.ask("DELETE", "/auth/openai", ""), true);
-    // opencode's own service is for those who have a key.
-    assert_eq!(sandbox.connect("opencode"), serde_json::json!(["opencode"]));
-    assert_eq!(sandbox.ask("DELETE", "/auth/opencode", ""), true);
     assert_eq!(sandbox.connected(), serde_json::json!([]));
 
     let gateway =
@@ -316,6 +313,7 @@ fn a_configured_provider_works(sandbox: &Sandbox) {
         .and_then(|parts| parts.iter().find(|part| part["type"] == "text"));
     assert_eq!(said.map(|part| &part["text"]), Some(&mock::ANSWER.into()), "{answer}");
     assert!(model.calls() >= 1);
+    assert_eq!(sandbox.sh("ls ~/.config/opencode/config.json || echo gone"), "gone");
 }
 
 fn it_stops_at_once(sandbox: &Sandbox) {

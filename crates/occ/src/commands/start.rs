@@ -1,6 +1,6 @@
 //! `occ start`: look, plan, ask, do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,12 +12,12 @@ use occ_engine::Docker;
 use occ_image::guest;
 use occ_sandbox::{
     ApplyError, Consent, Decision, Event, Home, ImageBuilder as _, ImageSource, Lock, Opencode,
-    Outcome, Owner, Plan, Question, SandboxSpec, Topic, TryLock, Workspace, World, apply, observe,
-    plan_start,
+    Outcome, Owner, Plan, PortState, Question, SandboxSpec, Topic, TryLock, Workspace, World,
+    apply, observe, plan_start,
 };
 use serde_json::{Value, json};
 
-use crate::config::{Config, find};
+use crate::config::{Config, Layers, Origin, find};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, unanswered};
@@ -67,7 +67,7 @@ pub(crate) struct StartSettings {
 impl StartSettings {
     /// The settings of a start that a command does on its way.
     pub(super) fn again(context: &Context) -> Result<Self, Failure> {
-        let spec = wish(context.layers()?.config(), context)?;
+        let spec = wish(&context.layers()?, context)?;
         Ok(Self { spec, consent: Consent::yes(), dry_run: false, open: false })
     }
 
@@ -86,15 +86,15 @@ impl StartSettings {
                 context.env.working_dir.as_ref().map_or_else(|| dir.clone(), |here| here.join(dir));
             layers.flag("workspace", Some(json!(dir)));
         }
-        let config = layers.config();
         let consent = if args.yes { Consent::yes() } else { Consent::none() };
-        let open = config.open_browser;
-        Ok(Self { spec: wish(config, context)?, consent, dry_run: args.dry_run, open })
+        let open = layers.config().open_browser;
+        Ok(Self { spec: wish(&layers, context)?, consent, dry_run: args.dry_run, open })
     }
 }
 
 /// Returns the wish that the settings mean.
-pub(crate) fn wish(config: Config, context: &Context) -> Result<SandboxSpec, Failure> {
+fn wish(layers: &Layers, context: &Context) -> Result<SandboxSpec, Failure> {
+    let config = layers.config();
     let names = config
         .registries
         .iter()
@@ -103,7 +103,7 @@ pub(crate) fn wish(config: Config, context: &Context) -> Result<SandboxSpec, Fai
     Ok(SandboxSpec {
         instance: context.instance.clone(),
         bind: config.bind,
-        port: config.port,
+        port: port_of(layers, &config, context),
         workspace: config.workspace.as_deref().map_or(Ok(Workspace::Volume), folder)?,
         isolation: config.isolation,
         limits: config.limits,
@@ -112,6 +112,21 @@ pub(crate) fn wish(config: Config, context: &Context) -> Result<SandboxSpec, Fai
         image: if config.prebuilt { ImageSource::Prebuilt(names) } else { ImageSource::Build },
         start_timeout: config.start_timeout,
     })
+}
+
+/// Returns the port that is meant. While nobody names one, a sandbox keeps the port it has, and an
+/// instance beside the first takes the next free one.
+fn port_of(layers: &Layers, config: &Config, context: &Context) -> u16 {
+    if layers.get("port").1 != Origin::Default {
+        return config.port;
+    }
+    if let Some(record) = context.home().record().0 {
+        return record.port;
+    }
+    match host::port(SocketAddr::new(config.bind, config.port)) {
+        PortState::Taken { next_free: Some(free), .. } if !context.instance.is_first() => free,
+        _ => config.port,
+    }
 }
 
 fn folder(dir: &Path) -> Result<Workspace, Failure> {

@@ -7,5 +7,5 @@ mod schema;
 
 pub(crate) use file::{ConfigError, ConfigFile};
 pub(crate) use key::{KEYS, Key, find, nearest};
-pub(crate) use layers::{Config, EnvironmentError, Layers};
+pub(crate) use layers::{Config, EnvironmentError, Layers, Origin};
 pub use schema::schema;
