@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::apply::{ApplyError, World};
 use crate::event::Event;
-use crate::plan::foreign;
+use crate::foreign::foreign;
 use crate::record::{ImageState, Source};
 
 /// An image that arrived, and where from.

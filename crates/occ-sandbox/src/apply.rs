@@ -11,11 +11,12 @@ use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::files::{FileError, Lock};
 use crate::password::Password;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::ports::{ImageBuilder, Server};
 use crate::probe::ProbeError;
 use crate::record::{Home, ImageState, Record};
 use crate::spec::SandboxSpec;
+use crate::step::Step;
 use crate::undo::Undo;
 
 /// What applying needs of the world.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::Step;
+use crate::step::Step;
 
 /// One piece of news.
 #[derive(Debug, Clone, PartialEq)]

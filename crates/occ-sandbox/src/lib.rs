@@ -10,6 +10,7 @@ mod cancel;
 mod drift;
 mod event;
 mod files;
+mod foreign;
 mod guest_files;
 mod health;
 mod instance;
@@ -21,7 +22,9 @@ mod ports;
 mod probe;
 mod question;
 mod record;
+mod refusal;
 mod spec;
+mod step;
 mod undo;
 
 pub use acquire::PullAttempt;
@@ -30,6 +33,7 @@ pub use cancel::Cancel;
 pub use drift::{Drift, drift};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};
+pub use foreign::{ForeignImage, foreign};
 pub use health::dial;
 pub use instance::{Instance, ParseError as InstanceError};
 pub use observe::{Observation, PortLook, PortState, observe};
@@ -37,9 +41,11 @@ pub use opencode::{Opencode, client};
 pub use password::{
     Password, generate as generate_password, load as load_password, store as store_password,
 };
-pub use plan::{Decision, FolderProblem, ForeignImage, Plan, Refusal, Step, foreign, plan_start};
+pub use plan::{Decision, Plan, plan_start};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use probe::ProbeError;
 pub use question::{Consent, Question, Topic};
 pub use record::{Home, ImageState, Record, Source, Unreadable};
+pub use refusal::{FolderProblem, Refusal};
 pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};
+pub use step::Step;

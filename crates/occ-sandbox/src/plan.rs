@@ -1,17 +1,16 @@
 //! The heart: from a wish and an observation to what will happen, in order. Pure.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageFacts, ImageId, Phase};
+use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageId, Phase};
 use occ_image::guest;
 use serde::Serialize;
 
-use crate::drift::{Drift, drift};
+use crate::drift::drift;
+use crate::foreign::foreign;
 use crate::observe::{Observation, PortState};
 use crate::question::{Consent, Question, Topic};
+use crate::refusal::{FolderProblem, Refusal};
 use crate::spec::{ImageSource, Owner, SandboxSpec, Workspace};
+use crate::step::Step;
 
 /// What follows from a wish.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,114 +21,6 @@ pub enum Decision {
     Ask(Question),
     /// It will not be done, and nothing was touched.
     Refuse(Refusal),
-}
-
-/// Why a wish is not granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The port belongs to something else.
-    PortTaken {
-        /// The port wished.
-        port: u16,
-        /// The process that holds it, when the system tells.
-        by: Option<(String, u32)>,
-        /// The next free port.
-        next_free: Option<u16>,
-    },
-    /// A container under our name was made by something else.
-    ForeignContainer {
-        /// The name.
-        name: String,
-    },
-    /// Files of the folder could never belong to its owner.
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        why: FolderProblem,
-    },
-}
-
-/// Why a folder of the host cannot be the workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FolderProblem {
-    /// It belongs to root, and the sandbox never runs as root.
-    OwnedByRoot,
-    /// The engine runs without root, so users inside are other users outside.
-    RootlessEngine,
-    /// The engine maps users (`userns-remap`).
-    RemappedUsers,
-    /// The engine runs on another machine.
-    RemoteEngine,
-}
-
-/// One thing that will be done; the smallest we promise to finish or undo.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "step")]
-pub enum Step {
-    /// Pull the first image that one of these names gives.
-    Pull {
-        /// Full names, in order.
-        names: Vec<String>,
-        /// Whether building follows when none can be pulled.
-        then_build: bool,
-    },
-    /// Build the image on this machine.
-    Build {
-        /// The name it gets in the engine.
-        name: String,
-    },
-    /// Create a volume.
-    CreateVolume {
-        /// Its name.
-        name: String,
-    },
-    /// Remove a container that cannot serve the wish; volumes stay.
-    RemoveContainer {
-        /// Its name.
-        name: String,
-        /// What it lacks; empty when its image is gone.
-        because: Vec<Drift>,
-    },
-    /// Give the volumes to the sandbox's user, when that is not the image's own.
-    OwnVolumes {
-        /// The user.
-        owner: Owner,
-    },
-    /// Prove that a file made inside belongs to the folder's owner outside.
-    ProveFolder {
-        /// The folder.
-        path: PathBuf,
-        /// Its owner.
-        owner: Owner,
-    },
-    /// Create the container.
-    CreateContainer {
-        /// What it is, but for the image that an earlier step brings.
-        container: Box<ContainerSpec>,
-    },
-    /// Put the password where the server reads it; not in the environment.
-    InsertPassword,
-    /// Let a paused container go on.
-    Unpause,
-    /// Stop a container that its restart policy keeps starting.
-    StopContainer,
-    /// Start the container.
-    StartContainer,
-    /// Wait until the server answers as it should.
-    AwaitReady {
-        /// At most this long.
-        #[serde(serialize_with = "seconds")]
-        timeout: Duration,
-    },
-    /// Prove that nobody gets in without the password.
-    ProveLocked,
-    /// Write down what runs.
-    Record,
-}
-
-fn seconds<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(duration.as_secs_f64())
 }
 
 /// What will happen, in order.
@@ -277,38 +168,6 @@ fn acquisition(
     }
 }
 
-/// An image that does not keep the guest contract this program knows; it is never run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ForeignImage {
-    /// Its name or id.
-    pub image: String,
-    /// The contract version its label names, if it has one.
-    pub contract: Option<String>,
-}
-
-impl fmt::Display for ForeignImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.contract {
-            None => write!(f, "the image was not made by opencode-cloud: {}", self.image),
-            Some(version) => write!(
-                f,
-                "the image keeps guest contract {version}, this program knows {}: {}",
-                guest::CONTRACT_VERSION,
-                self.image
-            ),
-        }
-    }
-}
-
-/// Returns why an image is not one of ours, or none when it is.
-pub fn foreign(image: &ImageFacts) -> Option<ForeignImage> {
-    let contract = image.labels.get(guest::LABEL_CONTRACT);
-    (contract.map(String::as_str) != Some(guest::CONTRACT_VERSION)).then(|| ForeignImage {
-        image: image.tags.first().cloned().unwrap_or_else(|| image.id.to_string()),
-        contract: contract.cloned(),
-    })
-}
-
 fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
     if let Some(container) = &seen.container
         && container.labels.get(guest::LABEL_INSTANCE).map(String::as_str)
@@ -337,70 +196,4 @@ fn folder_problem(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
         return None;
     };
     Some(Refusal::Folder { path: path.clone(), why })
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pull { names, then_build } => {
-                write!(f, "pull the image: {}", names.join(", then "))?;
-                if *then_build { f.write_str("; build it here if that fails") } else { Ok(()) }
-            }
-            Self::Build { name } => write!(f, "build the image on this machine: {name}"),
-            Self::CreateVolume { name } => write!(f, "create the volume: {name}"),
-            Self::RemoveContainer { name, because } if because.is_empty() => {
-                write!(f, "remove the container, whose image is gone; volumes stay: {name}")
-            }
-            Self::RemoveContainer { name, because } => {
-                let because: Vec<String> = because.iter().map(Drift::to_string).collect();
-                write!(f, "remove the container ({}); volumes stay: {name}", because.join(", "))
-            }
-            Self::OwnVolumes { owner } => {
-                write!(f, "give the volumes to user {}:{}", owner.uid, owner.gid)
-            }
-            Self::ProveFolder { path, owner } => write!(
-                f,
-                "prove that files made inside belong to {}:{} outside: {}",
-                owner.uid,
-                owner.gid,
-                path.display()
-            ),
-            Self::CreateContainer { container } => {
-                write!(f, "create the container ({}): {}", describe(container), container.name)
-            }
-            Self::InsertPassword => f.write_str("put the password in (not in the environment)"),
-            Self::Unpause => f.write_str("let the paused container go on"),
-            Self::StopContainer => f.write_str("stop the container that keeps restarting"),
-            Self::StartContainer => f.write_str("start the container"),
-            Self::AwaitReady { timeout } => {
-                write!(f, "wait until opencode answers, at most {} s", timeout.as_secs())
-            }
-            Self::ProveLocked => f.write_str("prove that nobody gets in without the password"),
-            Self::Record => f.write_str("write down what runs"),
-        }
-    }
-}
-
-fn describe(container: &ContainerSpec) -> String {
-    use occ_engine::Isolation;
-    let walls = match &container.isolation {
-        Isolation::Strict => "isolation strict".to_owned(),
-        Isolation::Capabilities(kept) => {
-            let kept: Vec<&str> = kept.iter().map(|capability| capability.name()).collect();
-            format!("capabilities {}", kept.join(" "))
-        }
-    };
-    let ports: Vec<String> =
-        container.publish.iter().map(|p| format!("{}:{}", p.address, p.host_port)).collect();
-    let limit = |what: &str, value: Option<String>| {
-        value.map_or_else(|| format!("no {what} limit"), |value| format!("{what} {value}"))
-    };
-    [
-        format!("on {}", ports.join(" ")),
-        walls,
-        limit("memory", container.limits.memory.map(|bytes| format!("{} MiB", bytes >> 20))),
-        limit("cpus", container.limits.cpu_millis.map(|m| format!("{}.{:03}", m / 1000, m % 1000))),
-        limit("processes", container.limits.pids.map(|pids| pids.to_string())),
-    ]
-    .join(", ")
 }

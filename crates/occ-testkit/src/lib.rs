@@ -4,6 +4,8 @@
 //! Everything here panics with what was expected and what was seen: a missing program or daemon is
 //! a failed test, never a skipped one.
 
+#![expect(clippy::missing_panics_doc, reason = "a test that cannot go on panics, everywhere here")]
+
 mod api;
 mod bench;
 mod daemon;

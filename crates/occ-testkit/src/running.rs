@@ -77,7 +77,7 @@ impl Running {
     fn signal(&self, signal: Signal) {
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // A group that has ended hears nothing, and needs not.
-        drop(kill_process_group(group.expect("a process has an id"), signal));
+        let _gone = kill_process_group(group.expect("a process has an id"), signal);
     }
 
     fn poll(&mut self) -> Option<ExitStatus> {

@@ -20,9 +20,7 @@ pub(super) fn render(command: Command) -> String {
 
 /// Help shows the values that variables have at the moment; a page must not.
 fn without_environment(command: Command) -> Command {
-    command
-        .mut_args(|argument| argument.hide_env_values(true))
-        .mut_subcommands(without_environment)
+    command.mut_args(|argument| argument.hide_env_values(true)).mut_subcommands(without_environment)
 }
 
 fn section(page: &mut String, command: &mut Command) {

@@ -300,8 +300,8 @@ fn a_configured_provider_works(sandbox: &Sandbox) {
     assert_eq!(sandbox.ask("DELETE", "/auth/openai", ""), true);
     assert_eq!(sandbox.connected(), serde_json::json!([]));
 
-    let gateway =
-        docker(&["network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]);
+    let format = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
+    let gateway = docker(&["inspect", "--format", format, &sandbox.0]);
     let model = MockModel::start(gateway.trim());
     let write = format!("printf %s '{}' > ~/.config/opencode/opencode.json", model.config());
     sandbox.sh(&write);

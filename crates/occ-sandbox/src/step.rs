@@ -1,0 +1,145 @@
+//! The steps a plan is made of, and how they are said.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use occ_engine::{ContainerSpec, Isolation};
+use serde::Serialize;
+
+use crate::drift::Drift;
+use crate::spec::Owner;
+
+/// One thing that will be done; the smallest we promise to finish or undo.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// Pull the first image that one of these names gives.
+    Pull {
+        /// Full names, in order.
+        names: Vec<String>,
+        /// Whether building follows when none can be pulled.
+        then_build: bool,
+    },
+    /// Build the image on this machine.
+    Build {
+        /// The name it gets in the engine.
+        name: String,
+    },
+    /// Create a volume.
+    CreateVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a container that cannot serve the wish; volumes stay.
+    RemoveContainer {
+        /// Its name.
+        name: String,
+        /// What it lacks; empty when its image is gone.
+        because: Vec<Drift>,
+    },
+    /// Give the volumes to the sandbox's user, when that is not the image's own.
+    OwnVolumes {
+        /// The user.
+        owner: Owner,
+    },
+    /// Prove that a file made inside belongs to the folder's owner outside.
+    ProveFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: Owner,
+    },
+    /// Create the container.
+    CreateContainer {
+        /// What it is, but for the image that an earlier step brings.
+        container: Box<ContainerSpec>,
+    },
+    /// Put the password where the server reads it; not in the environment.
+    InsertPassword,
+    /// Let a paused container go on.
+    Unpause,
+    /// Stop a container that its restart policy keeps starting.
+    StopContainer,
+    /// Start the container.
+    StartContainer,
+    /// Wait until the server answers as it should.
+    AwaitReady {
+        /// At most this long.
+        #[serde(serialize_with = "seconds")]
+        timeout: Duration,
+    },
+    /// Prove that nobody gets in without the password.
+    ProveLocked,
+    /// Write down what runs.
+    Record,
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(duration.as_secs_f64())
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pull { names, then_build } => {
+                write!(f, "pull the image: {}", names.join(", then "))?;
+                if *then_build { f.write_str("; build it here if that fails") } else { Ok(()) }
+            }
+            Self::Build { name } => write!(f, "build the image on this machine: {name}"),
+            Self::CreateVolume { name } => write!(f, "create the volume: {name}"),
+            Self::RemoveContainer { name, because } if because.is_empty() => {
+                write!(f, "remove the container, whose image is gone; volumes stay: {name}")
+            }
+            Self::RemoveContainer { name, because } => {
+                let because: Vec<String> = because.iter().map(Drift::to_string).collect();
+                write!(f, "remove the container ({}); volumes stay: {name}", because.join(", "))
+            }
+            Self::OwnVolumes { owner } => {
+                write!(f, "give the volumes to user {}:{}", owner.uid, owner.gid)
+            }
+            Self::ProveFolder { path, owner } => write!(
+                f,
+                "prove that files made inside belong to {}:{} outside: {}",
+                owner.uid,
+                owner.gid,
+                path.display()
+            ),
+            Self::CreateContainer { container } => {
+                write!(f, "create the container ({}): {}", describe(container), container.name)
+            }
+            Self::InsertPassword => f.write_str("put the password in (not in the environment)"),
+            Self::Unpause => f.write_str("let the paused container go on"),
+            Self::StopContainer => f.write_str("stop the container that keeps restarting"),
+            Self::StartContainer => f.write_str("start the container"),
+            Self::AwaitReady { timeout } => {
+                write!(f, "wait until opencode answers, at most {} s", timeout.as_secs())
+            }
+            Self::ProveLocked => f.write_str("prove that nobody gets in without the password"),
+            Self::Record => f.write_str("write down what runs"),
+        }
+    }
+}
+
+fn describe(container: &ContainerSpec) -> String {
+    let walls = match &container.isolation {
+        Isolation::Strict => "isolation strict".to_owned(),
+        Isolation::Capabilities(kept) => {
+            let kept: Vec<&str> = kept.iter().map(|capability| capability.name()).collect();
+            format!("capabilities {}", kept.join(" "))
+        }
+    };
+    let ports: Vec<String> =
+        container.publish.iter().map(|p| format!("{}:{}", p.address, p.host_port)).collect();
+    let limit = |what: &str, value: Option<String>| {
+        value.map_or_else(|| format!("no {what} limit"), |value| format!("{what} {value}"))
+    };
+    [
+        format!("on {}", ports.join(" ")),
+        walls,
+        limit("memory", container.limits.memory.map(|bytes| format!("{} MiB", bytes >> 20))),
+        limit("cpus", container.limits.cpu_millis.map(|m| format!("{}.{:03}", m / 1000, m % 1000))),
+        limit("processes", container.limits.pids.map(|pids| pids.to_string())),
+    ]
+    .join(", ")
+}

@@ -1,0 +1,3 @@
+//! With a container daemon: this machine's own, or one that the test starts for itself.
+
+mod life;

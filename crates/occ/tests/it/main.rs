@@ -1,0 +1,7 @@
+//! The program as its users meet it: arguments in, streams and exit code out.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what is meant")]
+
+mod config;
+mod daemon;
+mod output;
+mod places;

@@ -1,0 +1,16 @@
+//! Benches for this program.
+
+use occ_testkit::{Api, Bench, Places};
+
+const PLACES: Places =
+    Places { occ: env!("CARGO_BIN_EXE_occ"), kept: env!("CARGO_TARGET_TMPDIR") };
+
+/// Returns a bench at this machine's daemon.
+pub(crate) fn bench() -> Bench {
+    Bench::new(PLACES)
+}
+
+/// Returns a bench at a daemon of the test's own.
+pub(crate) fn bench_at(api: Api) -> Bench {
+    Bench::at(PLACES, api)
+}

@@ -1,0 +1,67 @@
+//! What the figures were taken on.
+
+use std::fs;
+use std::process::Command;
+
+use super::sandbox::{Sandbox, output};
+use crate::Outcome;
+
+/// The machine and the programs.
+pub(super) struct Machine {
+    pub(super) processor: String,
+    pub(super) processors: usize,
+    pub(super) memory_gib: u64,
+    pub(super) kernel: String,
+    pub(super) engine: String,
+    pub(super) occ: String,
+    pub(super) opencode: String,
+}
+
+impl Machine {
+    /// Looks; proc(5).
+    pub(super) fn look(sandbox: &Sandbox) -> Outcome<Self> {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+        let meminfo = fs::read_to_string("/proc/meminfo")?;
+        let status = sandbox.status()?;
+        let known = |value: &serde_json::Value| value.as_str().unwrap_or("unknown").to_owned();
+        let mut docker = Command::new("docker");
+        docker.args(["version", "--format", "{{.Server.Version}}"]);
+        Ok(Self {
+            // Only x86-64 has a name there.
+            processor: field(&cpuinfo, "model name").unwrap_or("arm64").to_owned(),
+            processors: std::thread::available_parallelism()?.get(),
+            memory_gib: gibibytes(&meminfo).unwrap_or_default(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            engine: output(&mut docker)?.trim().to_owned(),
+            occ: known(&status["cli_version"]),
+            opencode: known(&status["health"]["opencode_version"]),
+        })
+    }
+}
+
+fn field<'a>(table: &'a str, name: &str) -> Option<&'a str> {
+    let named = |line: &'a str| line.split_once(':').filter(|(key, _)| key.trim() == name);
+    table.lines().find_map(named).map(|(_, value)| value.trim())
+}
+
+fn gibibytes(meminfo: &str) -> Option<u64> {
+    let kibibytes: u64 = field(meminfo, "MemTotal")?.strip_suffix(" kB")?.parse().ok()?;
+    Some((kibibytes + (1 << 19)) >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_rounded_to_whole_gibibytes() {
+        assert_eq!(gibibytes("MemFree: 1 kB\nMemTotal:       24684096 kB\n"), Some(24));
+        assert_eq!(gibibytes("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_first_processor_gives_the_name() {
+        let cpuinfo = "processor\t: 0\nmodel name\t: Fast One\n\nmodel name\t: Other\n";
+        assert_eq!(field(cpuinfo, "model name"), Some("Fast One"));
+    }
+}

@@ -1,0 +1,150 @@
+//! opencode's server, asked with nothing of ours in between.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::Outcome;
+
+/// How impatiently is asked: how often, and how long one request may take.
+struct Pace {
+    every: Duration,
+    patience: Duration,
+}
+
+/// A request that comes while opencode starts is never answered, so the next does not wait for it.
+const HEALTH: Pace = Pace { every: Duration::from_millis(25), patience: Duration::from_secs(1) };
+/// The first answer is work, and every request is more of it.
+const INSTANCE: Pace = Pace { every: Duration::from_secs(2), patience: Duration::from_secs(10) };
+
+/// One server and who asks it.
+#[derive(Clone)]
+pub(super) struct Server {
+    address: SocketAddr,
+    credentials: String,
+}
+
+impl Server {
+    /// Returns the server on a port of this machine.
+    pub(super) fn new(port: u16, user: &str, password: &str) -> Self {
+        let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        Self { address: (Ipv4Addr::LOCALHOST, port).into(), credentials }
+    }
+
+    /// Returns how long one question to the health endpoint takes, with its connection.
+    pub(super) fn time_round_trip(&self) -> Outcome<Duration> {
+        let begun = Instant::now();
+        self.ask("/global/health", Duration::from_secs(10))?;
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until health and then an endpoint that needs a working instance answer.
+    pub(super) fn wait(&self, deadline: Instant) -> Outcome {
+        self.first_answer("/global/health", &HEALTH, deadline)?;
+        self.first_answer("/path", &INSTANCE, deadline)
+    }
+
+    fn first_answer(&self, path: &'static str, pace: &Pace, deadline: Instant) -> Outcome {
+        let (answered, answers) = channel();
+        loop {
+            self.ask_beside(path, pace.patience, answered.clone());
+            match answers.recv_timeout(pace.every) {
+                Ok(()) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(_) => return Err(format!("no answer from {path}").into()),
+            }
+        }
+    }
+
+    fn ask_beside(&self, path: &'static str, patience: Duration, answered: Sender<()>) {
+        let server = self.clone();
+        thread::spawn(move || {
+            if server.ask(path, patience).is_ok() {
+                // Another request may have been quicker; then nobody listens any more.
+                let _late = answered.send(());
+            }
+        });
+    }
+
+    /// Asks once, on a connection of its own.
+    fn ask(&self, path: &str, patience: Duration) -> io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&self.address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_nodelay(true)?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {}\r\nConnection: close\r\n\r\n",
+            self.address, self.credentials
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        // Unknown paths are answered too, with a web page.
+        if head.starts_with("http/1.1 200") && head.contains("content-type: application/json") {
+            Ok(())
+        } else {
+            Err(io::Error::other(head.lines().next().unwrap_or("nothing").to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const JSON: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{}";
+
+    /// Answers each connection in turn with the next text; an empty one is never answered.
+    fn serving(answers: &[&'static str]) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let answers = answers.to_vec();
+        thread::spawn(move || {
+            let mut silent = Vec::new();
+            for (answer, stream) in answers.iter().zip(listener.incoming()) {
+                let mut stream = stream.expect("a connection");
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).expect("a request") > 0);
+                if answer.is_empty() {
+                    silent.push(stream);
+                } else {
+                    stream.write_all(answer.as_bytes()).expect("written");
+                }
+            }
+            thread::sleep(Duration::from_secs(5));
+        });
+        Server::new(port, "opencode", "secret")
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn a_request_that_is_never_answered_does_not_hold_up_the_next() {
+        assert!(serving(&["", "", JSON, JSON]).wait(soon()).is_ok());
+    }
+
+    #[test]
+    fn a_web_page_or_a_refusal_is_no_answer() {
+        let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>";
+        let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\r\n{}";
+        assert!(serving(&[page]).time_round_trip().is_err());
+        assert!(serving(&[refusal]).time_round_trip().is_err());
+        assert!(serving(&[page, refusal, JSON, JSON]).wait(soon()).is_ok());
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline() {
+        let deadline = Instant::now() + Duration::from_millis(60);
+        let error = serving(&[""; 64]).wait(deadline).expect_err("nobody answers");
+        assert_eq!(error.to_string(), "no answer from /global/health");
+    }
+}
