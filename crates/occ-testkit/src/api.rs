@@ -74,6 +74,12 @@ impl Api {
         self.send("GET", path, "", b"")
     }
 
+    /// Has something done that needs no more words.
+    #[track_caller]
+    pub fn act(&self, path: &str) {
+        self.send("POST", path, "", b"").success();
+    }
+
     /// Has something done.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -103,7 +109,7 @@ impl Api {
     #[track_caller]
     pub fn tag(&self, image: &str, repository: &str, tag: &str) {
         let path = format!("/images/{image}/tag?repo={}&tag={tag}", encoded(repository));
-        self.post(&path, &json!({})).success();
+        self.act(&path);
     }
 
     /// Returns a container as the daemon describes it, or none.

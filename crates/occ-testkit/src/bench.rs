@@ -124,9 +124,12 @@ impl Bench {
         self.wrapper.push(program.into());
     }
 
-    /// Runs the program through a shell in a mount namespace of its own, after this script.
-    pub fn in_own_mounts(&mut self, script: &str) {
-        let script = format!("{script}\nexec \"$0\" \"$@\"");
+    /// Runs the program in a mount namespace of its own, between two shell scripts; what the second
+    /// one prints goes to standard error.
+    pub fn in_own_mounts(&mut self, before: &str, after: &str) {
+        let script = format!(
+            "{before}\ncode=0; \"$0\" \"$@\" || code=$?\n{{ {after}\n}} >&2\nexit $code"
+        );
         let mut words = vec!["unshare", "--mount"];
         if !is_root() {
             words.push("--map-root-user");
@@ -146,18 +149,30 @@ impl Bench {
 
     /// Runs `occ` to its end.
     #[track_caller]
+    #[must_use = "what a program did is to be looked at: success(), code()"]
     pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
         self.start(arguments).finish()
     }
 
     /// Runs `occ` with this standard input to its end.
     #[track_caller]
+    #[must_use = "what a program did is to be looked at: success(), code()"]
     pub fn run_with_input<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
         stdin: &[u8],
     ) -> Run {
         Running::start(self.command(arguments), stdin).finish()
+    }
+
+    /// Runs a script of bash, in which `"$0"` is `occ`.
+    #[track_caller]
+    #[must_use = "what a program did is to be looked at: success(), code()"]
+    pub fn shell(&self, script: &str) -> Run {
+        let mut command = Command::new("bash");
+        command.args(["-c", script, self.places.occ]).env_clear().current_dir(self.home());
+        command.envs(environment::passed_on()).envs(&self.env);
+        Running::start(command, b"").finish()
     }
 
     /// Starts `occ` and comes back at once.

@@ -1,12 +1,13 @@
 //! What a program did, with the questions tests ask about it.
 
+#![expect(clippy::return_self_not_must_use, reason = "a question that is answered may end a line")]
+
 use std::time::Duration;
 
 use serde_json::Value;
 
 /// A program that has ended.
 #[derive(Debug, Clone)]
-#[must_use = "what a program did is to be looked at: success(), code()"]
 pub struct Run {
     /// What was run, for messages.
     pub what: String,

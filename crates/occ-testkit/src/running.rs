@@ -87,12 +87,14 @@ impl Running {
 
     /// Waits for the end.
     #[track_caller]
+    #[must_use = "what a program did is to be looked at: success(), code()"]
     pub fn finish(self) -> Run {
         self.finish_within(DEADLINE)
     }
 
     /// Waits for the end; panics when it does not come in time.
     #[track_caller]
+    #[must_use = "what a program did is to be looked at: success(), code()"]
     pub fn finish_within(mut self, limit: Duration) -> Run {
         let deadline = Instant::now() + limit;
         let status = loop {

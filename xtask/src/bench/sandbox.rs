@@ -93,7 +93,10 @@ impl Sandbox {
         let label = format!("label=org.opencode-cloud.instance={}", self.instance);
         let volumes =
             output(Command::new("docker").args(["volume", "ls", "--quiet", "--filter", &label]))?;
-        output(Command::new("docker").args(["volume", "rm"]).args(volumes.lines())).map(drop)
+        for volume in volumes.lines() {
+            output(Command::new("docker").args(["volume", "rm", volume]))?;
+        }
+        Ok(())
     }
 }
 

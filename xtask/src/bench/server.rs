@@ -1,6 +1,6 @@
 //! opencode's server, asked with nothing of ours in between.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -81,9 +81,7 @@ impl Server {
             self.address, self.credentials
         );
         stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let head = read_answer(stream)?;
         // Unknown paths are answered too, with a web page.
         if head.starts_with("http/1.1 200") && head.contains("content-type: application/json") {
             Ok(())
@@ -91,6 +89,21 @@ impl Server {
             Err(io::Error::other(head.lines().next().unwrap_or("nothing").to_owned()))
         }
     }
+}
+
+/// Reads an answer and returns its head in lower case.
+///
+/// The length that is announced ends it: opencode keeps a connection open for seconds after the first
+/// answer of an instance, even when it is told to close it.
+fn read_answer(stream: impl io::Read) -> io::Result<String> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|length| length.trim().parse().ok()).unwrap_or(u64::MAX);
+    reader.take(length).read_to_end(&mut Vec::new())?;
+    Ok(head)
 }
 
 #[cfg(test)]
@@ -139,6 +152,18 @@ mod tests {
         assert!(serving(&[page]).time_round_trip().is_err());
         assert!(serving(&[refusal]).time_round_trip().is_err());
         assert!(serving(&[page, refusal, JSON, JSON]).wait(soon()).is_ok());
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_length_though_the_connection_stays_open() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = Server::new(port, "opencode", "secret");
+        let asking = thread::spawn(move || server.time_round_trip().map_err(|e| e.to_string()));
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
+        stream.write_all(format!("{head}{{}}").as_bytes()).expect("written");
+        assert!(asking.join().expect("no panic").is_ok());
     }
 
     #[test]

@@ -32,12 +32,17 @@ fn build_here() -> Built {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let cpu = Cpu::from_cpuinfo(platform, &cpuinfo);
     let (recipe, lock) = (Recipe::embedded().unwrap(), Lock::embedded().unwrap());
-    let plan = BuildPlan::new(&recipe, &lock, Target { platform, cpu }, "0.0.0-test").unwrap();
+    let plan = BuildPlan::new(&recipe, &lock, Target { platform, cpu }, &version()).unwrap();
     let temp_dir = std::path::PathBuf::from("/tmp");
     let cache_dir = folder.path().join("cache");
     let workshop = Workshop { cache_dir, temp_dir, programs: Programs::default() };
     let image = build(&plan, &workshop, &|_| (), &AtomicBool::new(false)).unwrap();
     Built { image, plan, workshop, folder }
+}
+
+/// A version of this run's own, so that image names are, too.
+fn version() -> String {
+    format!("0.0.0-test.{}", std::process::id())
 }
 
 /// Runs a command that must succeed and returns what it printed.
@@ -148,12 +153,9 @@ impl Drop for Sandbox {
 struct Loaded(String);
 
 impl Loaded {
-    /// Loads under a name of this test's own: other tests may hold the real one.
     fn load(image: &Image) -> Self {
         feed(&["load"], image.archive().unwrap());
-        let name = format!("occ-image-test:{}-{}", image.key.short(), std::process::id());
-        docker(&["tag", &image.name, &name]);
-        Self(name)
+        Self(image.name.clone())
     }
 }
 
@@ -234,7 +236,7 @@ fn the_tools_are_there_and_the_user_is_ours(sandbox: &Sandbox) {
         ("cat /proc/1/comm", "tini"),
         ("sudo -n id -u", "0"),
         ("echo $HOME $PWD", "/home/opencode /home/opencode/workspace"),
-        ("cat /etc/opencode-cloud-version", "0.0.0-test"),
+        ("cat /etc/opencode-cloud-version", &version()),
         (
             "stat -c %U:%G:%a ~ ~/.local/share/opencode ~/workspace | sort -u",
             "opencode:opencode:755",

@@ -62,13 +62,15 @@ pub(crate) struct StartSettings {
     consent: Consent,
     dry_run: bool,
     open: bool,
+    /// Whether another command's own answer follows, so that this start prints none.
+    silent: bool,
 }
 
 impl StartSettings {
     /// The settings of a start that a command does on its way.
     pub(super) fn again(context: &Context) -> Result<Self, Failure> {
         let spec = wish(&context.layers()?, context)?;
-        Ok(Self { spec, consent: Consent::yes(), dry_run: false, open: false })
+        Ok(Self { spec, consent: Consent::yes(), dry_run: false, open: false, silent: true })
     }
 
     /// Returns whether nothing is to be done.
@@ -88,7 +90,7 @@ impl StartSettings {
         }
         let consent = if args.yes { Consent::yes() } else { Consent::none() };
         let open = layers.config().open_browser;
-        Ok(Self { spec: wish(&layers, context)?, consent, dry_run: args.dry_run, open })
+        Ok(Self { spec: wish(&layers, context)?, consent, dry_run: args.dry_run, open, silent: false })
     }
 }
 
@@ -345,7 +347,9 @@ fn finish(
         let version = &record.opencode_version;
         context.terminal.say(&format!("opencode {version} is ready, and its door is locked"));
     }
-    context.terminal.result("occ/start", &data, &text)?;
+    if !settings.silent {
+        context.terminal.result("occ/start", &data, &text)?;
+    }
     if settings.open {
         open(&url, context);
     }

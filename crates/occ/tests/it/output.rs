@@ -22,18 +22,13 @@ const COMMANDS: [&str; 13] = [
 
 #[test]
 fn the_help_of_every_command_is_as_it_was_agreed() {
-    let bench = bench();
+    let mut bench = bench();
+    bench.unset("OCC_INSTANCE");
+    let help = |arguments: &[&str]| bench.run(arguments).success().stdout;
     insta::assert_snapshot!("help", help(&["--help"]));
     for command in COMMANDS {
         insta::assert_snapshot!(format!("help-{command}"), help(&[command, "--help"]));
     }
-
-    fn help(arguments: &[&str]) -> String {
-        let mut bench = bench();
-        bench.unset("OCC_INSTANCE");
-        bench.run(arguments).success().stdout
-    }
-    drop(bench);
 }
 
 #[test]

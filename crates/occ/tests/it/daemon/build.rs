@@ -1,0 +1,61 @@
+//! Builds that cannot succeed.
+
+use occ_testkit::{Bench, Daemon};
+
+use crate::places::bench_at;
+
+/// Returns a bench with a cache of its own, in which every layer has to be made.
+fn empty_handed(daemon: &Daemon) -> Bench {
+    let mut bench = bench_at(daemon.api());
+    bench.set("XDG_CACHE_HOME", bench.home().join("cache"));
+    bench
+}
+
+/// Returns what is left in the bench's own cache, but for what a cache consists of.
+fn left(bench: &Bench) -> Vec<String> {
+    let folder = bench.home().join("cache/opencode-cloud/layers-v1");
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("work-") || name.starts_with('.')).collect()
+}
+
+#[test]
+fn a_tarball_that_is_not_the_locked_one_is_refused_with_both_hashes() {
+    let daemon = Daemon::start();
+    let mut bench = empty_handed(&daemon);
+    bench.fake_program(
+        "npm",
+        "while [ \"$1\" != --pack-destination ]; do shift; done\n\
+         head -c 100000 /dev/zero >\"$2/opencode.tgz\"",
+    );
+    let lock = include_str!("../../../../../image/sandbox.lock");
+    let run = bench.run(["start", "--yes"]).code(1).says("could not build the image");
+    let named: Vec<&str> = run
+        .stderr
+        .split(|c: char| c.is_whitespace() || ",;()".contains(c))
+        .filter(|word| word.starts_with("sha512:") || word.contains("bytes"))
+        .collect();
+    assert!(!named.is_empty(), "{}", run.stderr);
+    eprintln!("{}", run.stderr);
+    assert!(lock.contains("sha512"));
+    bench.assert_nothing_left();
+    assert_eq!(left(&bench), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_while_building_is_named_and_nothing_half_made_stays() {
+    let daemon = Daemon::start();
+    for (size, limit) in [("20m", "opencode"), ("300m", "base")] {
+        let mut bench = empty_handed(&daemon);
+        let cache = bench.home().join("cache");
+        bench.in_own_mounts(
+            &format!("mkdir -p {0}; mount -t tmpfs -o size={size} none {0}", cache.display()),
+            &format!("echo \"left: $(find {} -name 'work-*' | wc -l)\"", cache.display()),
+        );
+        let run = bench.run(["start", "--yes"]).code(1);
+        eprintln!("{limit}: {}", run.stderr);
+        let run = run.says("could not build the image").says("left: 0");
+        assert!(run.stderr.contains("o space left on device"), "{}", run.stderr);
+        bench.assert_nothing_left();
+    }
+}

@@ -1,0 +1,71 @@
+//! Settings that change under a running sandbox.
+
+use serde_json::json;
+
+use super::running;
+
+const GIB: u64 = 1 << 30;
+
+#[test]
+fn a_changed_setting_asks_and_with_consent_replaces_the_container_and_keeps_the_data() {
+    let bench = running();
+    let before = bench.inspect()["Id"].clone();
+    bench.run(["exec", "--", "sh", "-c", "echo kept >kept.txt"]).success();
+    bench.run(["config", "set", "memory", "1GiB"]).success().says("occ start");
+
+    let run = bench.run(["start"]).code(2).says("there is no terminal to ask at");
+    let run = run.says("limits: ").says("hint: to replace it (volumes stay): occ start --yes");
+    assert_eq!(run.stdout, "");
+    assert_eq!(bench.inspect()["Id"], before);
+    assert_eq!(bench.run(["restart"]).code(2).stdout, "");
+    assert_eq!(bench.inspect()["State"]["Running"], true, "a refused restart stopped the sandbox");
+
+    bench.run(["start", "--yes"]).success();
+    assert_ne!(bench.inspect()["Id"], before);
+    assert_eq!(bench.inspect()["HostConfig"]["Memory"], json!(GIB));
+    assert_eq!(bench.run(["exec", "cat", "kept.txt"]).success().stdout, "kept\n");
+}
+
+#[test]
+fn at_a_terminal_no_is_the_default_and_yes_is_a_yes() {
+    let bench = running();
+    let before = bench.inspect()["Id"].clone();
+    bench.run(["config", "set", "pids_limit", "300"]).success();
+
+    let mut terminal = bench.at_terminal(["start"]);
+    terminal.until("[y/N]");
+    terminal.enter("\r");
+    let (code, shown) = terminal.finish();
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("Aborted. Stop container first with: occ stop"), "{shown}");
+    assert_eq!(bench.inspect()["Id"], before);
+
+    let mut terminal = bench.at_terminal(["start"]);
+    terminal.until("[y/N]");
+    terminal.enter("y\r");
+    let (code, shown) = terminal.finish();
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(bench.inspect()["HostConfig"]["PidsLimit"], 300);
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_done_and_does_nothing() {
+    let bench = crate::places::bench();
+    let plan = bench.run(["start", "--dry-run"]).success().stdout;
+    assert!(plan.contains("create the container (on 127.0.0.1:"), "{plan}");
+    assert!(plan.contains("put the password in (not in the environment)"), "{plan}");
+    let steps = bench.run(["start", "--dry-run", "--json"]).success().data()["steps"].clone();
+    assert_eq!(steps.as_array().unwrap().len(), plan.lines().count());
+    bench.assert_nothing_left();
+    assert!(!bench.state_dir().exists(), "a dry run wrote something");
+
+    bench.run(["start", "--yes"]).success();
+    let before = bench.inspect();
+    bench.run(["config", "set", "memory", "1GiB"]).success();
+    let plan = bench.run(["start", "--dry-run", "--yes"]).success().stdout;
+    assert!(plan.contains("remove the container (limits: "), "{plan}");
+    bench.run(["restart", "--dry-run", "--yes"]).success();
+    let after = bench.inspect();
+    assert_eq!(after["Id"], before["Id"]);
+    assert_eq!(after["State"]["StartedAt"], before["State"]["StartedAt"]);
+}

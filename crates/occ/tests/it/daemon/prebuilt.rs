@@ -1,0 +1,89 @@
+//! Ready-made images from a registry.
+
+use occ_testkit::{Api, Daemon, Manner, Registry, StandIn};
+
+use super::running;
+use crate::places::bench_at;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
+
+#[test]
+fn a_prebuilt_image_is_pulled_and_remembered_with_where_it_came_from() {
+    let registry = Registry::start();
+    let host = registry.host();
+    let source = running();
+    let image = source.inspect()["Image"].as_str().unwrap().to_owned();
+    push(source.api(), &image, &host);
+
+    let daemon = Daemon::start();
+    let mut bench = bench_at(daemon.api());
+    bench.unset("OCC_IMAGE_SOURCE");
+    bench.run(["config", "set", "registries", &host]).success();
+    bench.run(["start"]).success();
+    let line = format!("Image:       v{VERSION} (prebuilt from {host})\n");
+    bench.run(["status"]).success().prints(&line);
+    let file = std::fs::read(bench.state_dir().join("image-state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(state["version"], VERSION);
+    assert_eq!(state["source"], "prebuilt");
+    assert_eq!(state["registry"], host);
+    assert!(state["acquired_at"].as_str().unwrap().ends_with('Z'), "{state}");
+    assert_eq!(state["image_id"], bench.inspect()["Image"]);
+    assert!(state["digest"].as_str().unwrap().starts_with("sha256:"), "{state}");
+
+    drop(registry);
+    bench.api().remove_container(&bench.container());
+    bench.run(["start"]).success();
+    bench.run(["status"]).success().prints(&line);
+}
+
+#[test]
+fn a_foreign_image_in_a_registry_is_refused_with_the_reason_and_building_is_offered() {
+    let registry = Registry::start();
+    let daemon = Daemon::start();
+    let mut bench = bench_at(daemon.api());
+    let name = format!("{}/{REPOSITORY}:{VERSION}", registry.host());
+    let foreign = StandIn { name: &name, opencode: "1", manner: Manner::Good, labelled: false };
+    foreign.load(bench.api());
+    bench.api().push(&format!("{}/{REPOSITORY}", registry.host()), VERSION);
+    bench.unset("OCC_IMAGE_SOURCE");
+    bench.set("OCC_REGISTRIES", registry.host());
+
+    let refused = bench.run(["start"]).code(2).says("was not made by opencode-cloud");
+    let refused = refused.says("hint: to build: occ start --yes");
+    assert_eq!(refused.stdout, "");
+    bench.assert_nothing_left();
+
+    bench.run(["start", "--yes"]).success().says("was not made by opencode-cloud");
+    bench.run(["status"]).success().prints("(built from source)");
+}
+
+#[test]
+fn a_registry_that_does_not_answer_needs_a_decision() {
+    let daemon = Daemon::start();
+    let mut bench = bench_at(daemon.api());
+    bench.unset("OCC_IMAGE_SOURCE");
+    bench.set("OCC_REGISTRIES", "localhost:1,localhost:2");
+    let run = bench.run(["start", "--json"]).code(2).says("hint: to build: occ start --yes");
+    let causes = run.json()["error"]["causes"].clone();
+    assert_eq!(causes.as_array().unwrap().len(), 2, "{causes}");
+    assert!(causes[1].as_str().unwrap().starts_with("localhost:2/"), "{causes}");
+    bench.assert_nothing_left();
+
+    let mut terminal = bench.at_terminal(["start"]);
+    terminal.until("Build from source instead?");
+    terminal.until("[Y/n]");
+    terminal.enter("n\r");
+    let (code, shown) = terminal.finish();
+    assert_eq!(code, Some(6), "{shown}");
+    bench.assert_nothing_left();
+}
+
+/// Pushes an image under the name that a release would give it, and forgets the name here.
+fn push(api: &Api, image: &str, host: &str) {
+    let repository = format!("{host}/{REPOSITORY}");
+    api.tag(image, &repository, VERSION);
+    api.push(&repository, VERSION);
+    api.delete(&format!("/images/{repository}:{VERSION}")).success();
+}
