@@ -218,6 +218,10 @@ async fn run<E: Engine, S: Server>(
             engine.remove_container(name).await.map_err(failed())?;
         }
         Step::OwnVolumes { owner } => {
+            // Before, so that whatever comes in between, the next start gives them back if it must.
+            if let Some(record) = world.home.record().0 {
+                world.home.save_record(&Record { owner: *owner, ..record }, world.lock)?;
+            }
             crate::probe::own_volumes(world, spec, image(progress), *owner).await?;
         }
         Step::ProveFolder { path, owner } => {

@@ -8,6 +8,7 @@ use occ_image::guest;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::instance::Instance;
 use crate::spec::SandboxSpec;
 
 /// One difference.
@@ -30,6 +31,16 @@ impl fmt::Display for Drift {
         let Self::Setting { name, from, to } = self;
         write!(f, "{name}: {from} -> {to}")
     }
+}
+
+/// Returns whether a container is this sandbox's own and differs in nothing.
+pub(crate) fn serves(spec: &SandboxSpec, container: &ContainerState) -> bool {
+    is_own(&spec.instance, container) && drift(spec, container).is_empty()
+}
+
+/// Returns whether a container belongs to this instance.
+pub fn is_own(instance: &Instance, container: &ContainerState) -> bool {
+    container.labels.get(guest::LABEL_INSTANCE).map(String::as_str) == Some(instance.name())
 }
 
 /// Returns every difference, in the order of the settings' names.

@@ -30,13 +30,13 @@ mod undo;
 pub use acquire::PullAttempt;
 pub use apply::{ApplyError, Outcome, World, apply};
 pub use cancel::Cancel;
-pub use drift::{Drift, drift};
+pub use drift::{Drift, drift, is_own};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};
 pub use foreign::{ForeignImage, foreign};
 pub use health::dial;
 pub use instance::{Instance, ParseError as InstanceError};
-pub use observe::{Observation, PortLook, PortState, observe};
+pub use observe::{Known, Observation, PortLook, PortState, Surroundings, observe};
 pub use opencode::{Opencode, client};
 pub use password::{
     Password, generate as generate_password, load as load_password, store as store_password,

@@ -4,17 +4,27 @@ use std::net::{IpAddr, SocketAddr};
 
 use occ_engine::{ContainerState, Engine, EngineFacts, Error, ImageFacts, ImageId};
 
+use crate::drift::serves;
 use crate::record::Record;
 use crate::spec::SandboxSpec;
 
 /// Everything seen, at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// What the engine is.
-    pub engine: EngineFacts,
     /// The container under the sandbox's name.
     pub container: Option<ContainerState>,
-    /// The image that container was made from, when the engine still has it.
+    /// Whether the wished port can be bound.
+    pub port: PortState,
+    /// What a new container would need; not looked at where the one that is there serves the wish.
+    pub around: Option<Surroundings>,
+}
+
+/// What a new container would need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surroundings {
+    /// What the engine is.
+    pub engine: EngineFacts,
+    /// The image the container was made from, when the engine still has it.
     pub container_image: Option<ImageFacts>,
     /// The image the record or the image state names, when the engine still has it.
     pub recorded_image: Option<ImageFacts>,
@@ -24,8 +34,6 @@ pub struct Observation {
     pub record: Option<Record>,
     /// Volumes of the wish that exist already.
     pub volumes: Vec<String>,
-    /// Whether the wished port can be bound.
-    pub port: PortState,
 }
 
 /// Whether the wished port can be bound on this host.
@@ -47,52 +55,75 @@ pub enum PortState {
 /// Looks at the host's ports; handed in so that tests need no sockets.
 pub type PortLook<'a> = &'a (dyn Fn(SocketAddr) -> PortState + Send + Sync);
 
-/// Sees everything at once: the engine's answers are asked for side by side.
-///
-/// `built_name` is the name a build here would give its image, `known` the image that arrived last.
+/// What is known before anything is asked of the engine.
+#[derive(Debug, Clone)]
+pub struct Known<'a> {
+    /// The name a build here would give its image.
+    pub built: &'a str,
+    /// What the record says.
+    pub record: Option<Record>,
+    /// The image that arrived last.
+    pub image: Option<ImageId>,
+}
+
+/// Looks at the container first: where it serves the wish, nothing else is worth the time.
 ///
 /// # Errors
 /// The engine's first error.
 pub async fn observe<E: Engine>(
     engine: &E,
     spec: &SandboxSpec,
-    built_name: &str,
-    record: Option<Record>,
-    known: Option<ImageId>,
+    known: Known<'_>,
     port: PortLook<'_>,
 ) -> Result<Observation, Error> {
-    let name = spec.instance.container();
-    let recorded = record.as_ref().map(|record| record.image.clone()).or(known).map(|id| id.0);
-    let volumes = spec.volumes();
-    let (engine_facts, container, recorded_image, built_image, found) = tokio::try_join!(
-        engine.facts(),
-        engine.container(&name),
-        async {
-            match &recorded {
-                Some(id) => engine.image(id).await,
-                None => Ok(None),
-            }
-        },
-        engine.image(built_name),
-        existing(engine, &volumes),
-    )?;
-    let container_image = match &container {
-        Some(state) if Some(&state.image.0) == recorded.as_ref() => recorded_image.clone(),
-        Some(state) => engine.image(&state.image.0).await?,
-        None => None,
-    };
+    let container = engine.container(&spec.instance.container()).await?;
     let wished = SocketAddr::new(spec.bind, spec.port);
     let port = if holds(container.as_ref(), wished) { PortState::Free } else { port(wished) };
-    Ok(Observation {
-        engine: engine_facts,
-        container,
+    let serves = container.as_ref().is_some_and(|state| serves(spec, state));
+    let around = if serves {
+        None
+    } else {
+        let image = container.as_ref().map(|state| &state.image);
+        Some(look_around(engine, spec, known, image).await?)
+    };
+    Ok(Observation { container, port, around })
+}
+
+/// Asks for everything side by side.
+async fn look_around<E: Engine>(
+    engine: &E,
+    spec: &SandboxSpec,
+    known: Known<'_>,
+    container_image: Option<&ImageId>,
+) -> Result<Surroundings, Error> {
+    let Known { built, record, image } = known;
+    let recorded = record.as_ref().map(|record| record.image.clone()).or(image);
+    let volumes = spec.volumes();
+    let (facts, container_image, recorded_image, built_image, volumes) = tokio::try_join!(
+        engine.facts(),
+        image_of(engine, container_image),
+        image_of(engine, recorded.as_ref()),
+        engine.image(built),
+        existing(engine, &volumes),
+    )?;
+    Ok(Surroundings {
+        engine: facts,
         container_image,
         recorded_image,
         built_image,
         record,
-        volumes: found,
-        port,
+        volumes,
     })
+}
+
+async fn image_of<E: Engine>(
+    engine: &E,
+    id: Option<&ImageId>,
+) -> Result<Option<ImageFacts>, Error> {
+    match id {
+        Some(id) => engine.image(&id.0).await,
+        None => Ok(None),
+    }
 }
 
 async fn existing<E: Engine>(engine: &E, volumes: &[(String, &str)]) -> Result<Vec<String>, Error> {

@@ -1,12 +1,11 @@
 //! The heart: from a wish and an observation to what will happen, in order. Pure.
 
 use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageId, Phase};
-use occ_image::guest;
 use serde::Serialize;
 
-use crate::drift::drift;
+use crate::drift::{drift, is_own};
 use crate::foreign::foreign;
-use crate::observe::{Observation, PortState};
+use crate::observe::{Observation, PortState, Surroundings};
 use crate::question::{Consent, Question, Topic};
 use crate::refusal::{FolderProblem, Refusal};
 use crate::spec::{ImageSource, Owner, SandboxSpec, Workspace};
@@ -45,38 +44,35 @@ impl Plan {
 const ARRIVING: &str = "(the image of the step before)";
 
 /// Plans a start: what is there is used, what is missing is made, what differs is replaced.
+///
+/// # Panics
+/// When the observation was made for another wish.
 pub fn plan_start(
     spec: &SandboxSpec,
     seen: &Observation,
     built_name: &str,
     consent: &Consent,
 ) -> Decision {
-    match refusal(spec, seen) {
-        Some(refusal) => Decision::Refuse(refusal),
-        None => match seen.container.as_ref() {
-            Some(container) => with_container(spec, seen, built_name, consent, container),
-            None => from_nothing(spec, seen, built_name, consent, Vec::new()),
-        },
+    if let Some(refusal) = refusal(spec, seen) {
+        return Decision::Refuse(refusal);
     }
+    let mut steps = Vec::new();
+    if let Some(container) = &seen.container {
+        let drift = drift(spec, container);
+        if drift.is_empty() {
+            return Decision::Ready(resume(spec, container));
+        }
+        if is_up(&container.phase) && !consent.has(Topic::Replace) {
+            return Decision::Ask(Question::Replace { drift });
+        }
+        steps.push(Step::RemoveContainer { name: container.name.clone(), because: drift });
+    }
+    let around = seen.around.as_ref().expect("looked around, because no container serves the wish");
+    from_nothing(spec, around, built_name, consent, steps)
 }
 
-fn with_container(
-    spec: &SandboxSpec,
-    seen: &Observation,
-    built_name: &str,
-    consent: &Consent,
-    container: &ContainerState,
-) -> Decision {
-    let drift = drift(spec, container);
-    let running = matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting);
-    if drift.is_empty() && (running || seen.container_image.is_some()) {
-        return Decision::Ready(resume(spec, container));
-    }
-    if running && !consent.has(Topic::Replace) {
-        return Decision::Ask(Question::Replace { drift });
-    }
-    let first = vec![Step::RemoveContainer { name: container.name.clone(), because: drift }];
-    from_nothing(spec, seen, built_name, consent, first)
+fn is_up(phase: &Phase) -> bool {
+    matches!(phase, Phase::Running | Phase::Paused | Phase::Restarting)
 }
 
 /// Steps for a container that is what is wished, whatever phase it is in.
@@ -95,7 +91,7 @@ fn resume(spec: &SandboxSpec, container: &ContainerState) -> Plan {
 
 fn from_nothing(
     spec: &SandboxSpec,
-    seen: &Observation,
+    seen: &Surroundings,
     built_name: &str,
     consent: &Consent,
     mut steps: Vec<Step>,
@@ -109,17 +105,19 @@ fn from_nothing(
     }
     let missing = spec.volumes().into_iter().filter(|(name, _)| !seen.volumes.contains(name));
     steps.extend(missing.map(|(name, _)| Step::CreateVolume { name }));
+    if let Workspace::Folder { path, owner } = &spec.workspace {
+        steps.push(Step::ProveFolder { path: path.clone(), owner: *owner });
+    }
+    let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
+    let container = Box::new(fitted(spec.container(id), &seen.engine));
+    steps.push(Step::CreateContainer { container });
+    // After the container: creating one gives every volume that is still empty to the image's user.
     let owner = spec.owner();
     let last_owner = seen.record.as_ref().map_or(Owner::GUEST, |record| record.owner);
     if owner != Owner::GUEST || last_owner != owner {
         steps.push(Step::OwnVolumes { owner });
     }
-    if let Workspace::Folder { path, owner } = &spec.workspace {
-        steps.push(Step::ProveFolder { path: path.clone(), owner: *owner });
-    }
-    let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
     steps.extend([
-        Step::CreateContainer { container: Box::new(fitted(spec.container(id), &seen.engine)) },
         Step::InsertPassword,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
@@ -142,7 +140,7 @@ fn fitted(mut container: ContainerSpec, engine: &EngineFacts) -> ContainerSpec {
 
 /// Returns the image to make a container from, when one is there: the container's own, then the one
 /// the record names, then what a build here would give.
-fn usable_image(seen: &Observation) -> Option<ImageId> {
+fn usable_image(seen: &Surroundings) -> Option<ImageId> {
     [&seen.container_image, &seen.recorded_image, &seen.built_image]
         .into_iter()
         .flatten()
@@ -152,7 +150,7 @@ fn usable_image(seen: &Observation) -> Option<ImageId> {
 
 fn acquisition(
     spec: &SandboxSpec,
-    seen: &Observation,
+    seen: &Surroundings,
     built_name: &str,
     consent: &Consent,
 ) -> Result<Step, Question> {
@@ -169,21 +167,19 @@ fn acquisition(
 }
 
 fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
-    if let Some(container) = &seen.container
-        && container.labels.get(guest::LABEL_INSTANCE).map(String::as_str)
-            != Some(spec.instance.name())
+    if let Some(container) =
+        seen.container.as_ref().filter(|container| !is_own(&spec.instance, container))
     {
         return Some(Refusal::ForeignContainer { name: container.name.clone() });
     }
     if let PortState::Taken { by, next_free } = &seen.port {
         return Some(Refusal::PortTaken { port: spec.port, by: by.clone(), next_free: *next_free });
     }
-    folder_problem(spec, seen)
+    folder_problem(spec, &seen.around.as_ref()?.engine)
 }
 
-fn folder_problem(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
+fn folder_problem(spec: &SandboxSpec, engine: &EngineFacts) -> Option<Refusal> {
     let Workspace::Folder { path, owner } = &spec.workspace else { return None };
-    let engine = &seen.engine;
     let why = if !engine.local {
         FolderProblem::RemoteEngine
     } else if engine.rootless {

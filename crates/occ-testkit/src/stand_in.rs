@@ -69,6 +69,9 @@ impl StandIn<'_> {
         for folder in ["bin", "etc", "run", &guest::RUNTIME_FOLDER[1..]] {
             archive.folder(folder);
         }
+        for place in guest::PLACES {
+            archive.own_folder(&place.path[1..]);
+        }
         archive.file("bin/busybox", &busybox, 0o755);
         for name in ["sh", "nc", "cat", "sleep", "echo", "base64", "tr", "id", "chown", "rm"] {
             archive.link(&format!("bin/{name}"), "/bin/busybox");
@@ -144,7 +147,20 @@ struct Archive(tar::Builder<Vec<u8>>);
 
 impl Archive {
     fn append(&mut self, path: &str, kind: tar::EntryType, mode: u32, bytes: &[u8]) {
+        self.append_of(path, kind, mode, bytes, (0, 0));
+    }
+
+    fn append_of(
+        &mut self,
+        path: &str,
+        kind: tar::EntryType,
+        mode: u32,
+        bytes: &[u8],
+        (uid, gid): (u32, u32),
+    ) {
         let mut header = tar::Header::new_gnu();
+        header.set_uid(uid.into());
+        header.set_gid(gid.into());
         header.set_entry_type(kind);
         header.set_mode(mode);
         header.set_size(bytes.len() as u64);
@@ -153,6 +169,12 @@ impl Archive {
 
     fn folder(&mut self, path: &str) {
         self.append(path, tar::EntryType::Directory, 0o755, b"");
+    }
+
+    /// A folder of the guest's user; volumes take over whose it is.
+    fn own_folder(&mut self, path: &str) {
+        let owner = (guest::UID, guest::GID);
+        self.append_of(path, tar::EntryType::Directory, 0o755, b"", owner);
     }
 
     fn file(&mut self, path: &str, bytes: &[u8], mode: u32) {

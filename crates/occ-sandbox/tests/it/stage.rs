@@ -12,7 +12,7 @@ use occ_image::guest;
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
 use occ_sandbox::{
     ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder, ImageSource,
-    Instance, Observation, Outcome, Password, Plan, PortState, SandboxSpec, Server, TryLock,
+    Instance, Known, Observation, Outcome, Password, Plan, PortState, SandboxSpec, Server, TryLock,
     Workspace, World, apply, observe, plan_start,
 };
 
@@ -182,11 +182,9 @@ impl Stage {
 
     pub(crate) async fn look(&self, spec: &SandboxSpec) -> Observation {
         let port = self.port.clone();
-        let known = self.home.image_state().0.and_then(|state| state.image_id);
-        let record = self.home.record().0;
-        observe(&self.engine, spec, BUILT, record, known, &move |_| port.clone())
-            .await
-            .expect("observe")
+        let image = self.home.image_state().0.and_then(|state| state.image_id);
+        let known = Known { built: BUILT, record: self.home.record().0, image };
+        observe(&self.engine, spec, known, &move |_| port.clone()).await.expect("observe")
     }
 
     pub(crate) async fn decide(&self, spec: &SandboxSpec, consent: &Consent) -> Decision {

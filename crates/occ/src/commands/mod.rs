@@ -14,7 +14,7 @@ pub(crate) mod stop;
 pub(crate) mod version;
 
 use occ_engine::{ContainerState, Engine};
-use occ_image::guest;
+use occ_sandbox::is_own;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -47,8 +47,7 @@ async fn own_container<E: Engine>(
 ) -> Result<Option<ContainerState>, Failure> {
     let state = engine.container(&context.instance.container()).await?;
     if let Some(state) = &state
-        && state.labels.get(guest::LABEL_INSTANCE).map(String::as_str)
-            != Some(context.instance.name())
+        && !is_own(&context.instance, state)
     {
         return Err(occ_sandbox::Refusal::ForeignContainer { name: state.name.clone() }.into());
     }

@@ -22,13 +22,15 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// Runs `occ restart`.
 pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure> {
-    let settings = start::StartSettings::resolve(&args.start, context)?;
+    let mut settings = start::StartSettings::resolve(&args.start, context)?;
     let workshop = Arc::new(context.workshop()?);
     context.block_on(async {
         let engine = context.engine()?;
         existing_container(&engine, context).await?;
         if !settings.is_dry_run() {
             let lock = start::lock(&context.home(), context).await?;
+            // A stopped sandbox is no longer asked about: what there is to ask comes first.
+            start::settle(&mut settings, context, &engine, &workshop).await?;
             stop::halt(&engine, GRACE, context).await?;
             drop(lock);
         }

@@ -11,9 +11,9 @@ use clap::Args;
 use occ_engine::Docker;
 use occ_image::guest;
 use occ_sandbox::{
-    ApplyError, Consent, Decision, Event, Home, ImageBuilder as _, ImageSource, Lock, Opencode,
-    Outcome, Owner, Plan, PortState, Question, SandboxSpec, Topic, TryLock, Workspace, World,
-    apply, observe, plan_start,
+    ApplyError, Consent, Decision, Event, Home, ImageBuilder as _, ImageSource, Known, Lock,
+    Opencode, Outcome, Owner, Plan, PortState, Question, SandboxSpec, Topic, TryLock, Workspace,
+    World, apply, observe, plan_start,
 };
 use serde_json::{Value, json};
 
@@ -90,7 +90,13 @@ impl StartSettings {
         }
         let consent = if args.yes { Consent::yes() } else { Consent::none() };
         let open = layers.config().open_browser;
-        Ok(Self { spec: wish(&layers, context)?, consent, dry_run: args.dry_run, open, silent: false })
+        Ok(Self {
+            spec: wish(&layers, context)?,
+            consent,
+            dry_run: args.dry_run,
+            open,
+            silent: false,
+        })
     }
 }
 
@@ -165,15 +171,7 @@ pub(crate) async fn start(
     let home = context.home();
     let lock = if settings.dry_run { None } else { Some(lock(&home, context).await?) };
     loop {
-        let decision = look_and_plan(&settings, context, &engine, &workshop).await?;
-        let plan = match decision {
-            Decision::Ready(plan) => plan,
-            Decision::Refuse(refusal) => return Err(refusal.into()),
-            Decision::Ask(question) => {
-                ask(&question, &mut settings.consent, context)?;
-                continue;
-            }
-        };
+        let plan = settle(&mut settings, context, &engine, &workshop).await?;
         let Some(lock) = lock.as_ref() else { return show_plan(&plan, context) };
         if plan.changes_something() && !settings.spec.bind.is_loopback() {
             exposed(settings.spec.bind, context);
@@ -190,6 +188,22 @@ pub(crate) async fn start(
                 settings.spec.image = ImageSource::Build;
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Looks and plans until no question is open; nothing is touched.
+pub(super) async fn settle(
+    settings: &mut StartSettings,
+    context: &Context,
+    engine: &Docker,
+    workshop: &Workshop,
+) -> Result<Plan, Failure> {
+    loop {
+        match look_and_plan(settings, context, engine, workshop).await? {
+            Decision::Ready(plan) => return Ok(plan),
+            Decision::Refuse(refusal) => return Err(refusal.into()),
+            Decision::Ask(question) => ask(&question, &mut settings.consent, context)?,
         }
     }
 }
@@ -235,9 +249,10 @@ async fn look_and_plan(
             file.why
         ));
     }
-    let known = state.and_then(|state| state.image_id);
+    let image = state.and_then(|state| state.image_id);
     let name = workshop.name();
-    let seen = observe(engine, &settings.spec, name, record, known, &host::port).await?;
+    let known = Known { built: name, record, image };
+    let seen = observe(engine, &settings.spec, known, &host::port).await?;
     Ok(plan_start(&settings.spec, &seen, name, &settings.consent))
 }
 

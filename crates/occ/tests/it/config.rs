@@ -83,7 +83,10 @@ fn a_port_that_is_none_is_refused_wherever_it_is_said() {
         bench.run(["start", "--port", port]).code(2).says(expected).says("--port <PORT>");
         bench.run(["config", "set", "port", port]).code(2).says(expected);
         assert!(!bench.config_file().exists(), "a refused value was written");
-        bench.write_config(format!("{{ \"port\": {} }}", if port == "abc" { "\"abc\"" } else { port }));
+        bench.write_config(format!(
+            "{{ \"port\": {} }}",
+            if port == "abc" { "\"abc\"" } else { port }
+        ));
         bench.unset("OCC_PORT");
         bench.run(["start"]).code(4).says(expected).says("line 1");
         bench.write_config("{}");

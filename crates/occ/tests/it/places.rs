@@ -2,8 +2,7 @@
 
 use occ_testkit::{Api, Bench, Places};
 
-const PLACES: Places =
-    Places { occ: env!("CARGO_BIN_EXE_occ"), kept: env!("CARGO_TARGET_TMPDIR") };
+const PLACES: Places = Places { occ: env!("CARGO_BIN_EXE_occ"), kept: env!("CARGO_TARGET_TMPDIR") };
 
 /// Returns a bench at this machine's daemon.
 pub(crate) fn bench() -> Bench {

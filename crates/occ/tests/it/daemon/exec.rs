@@ -6,7 +6,11 @@ use super::running;
 fn a_program_inside_has_our_arguments_input_and_exit_code() {
     let bench = running();
     bench.run(["exec", "--", "sh", "-c", "exit 7"]).code(7);
-    bench.run(["exec", "sh", "-c", "echo out; echo err >&2; exit 200"]).code(200).says("err\n").prints("out\n");
+    bench
+        .run(["exec", "sh", "-c", "echo out; echo err >&2; exit 200"])
+        .code(200)
+        .says("err\n")
+        .prints("out\n");
     let echoed = bench.run_with_input(["exec", "--", "cat"], b"one\ntwo\0three").success();
     assert_eq!(echoed.stdout, "one\ntwo\0three");
     let dashes = bench.run(["exec", "printf", "%s|", "--json", "-h", "--", "a b"]).success();
@@ -43,7 +47,8 @@ fn a_shell_at_a_terminal_is_a_shell_at_a_terminal() {
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let bench = running();
-    let write = "for i in $(seq 20000); do echo \"a line of the log, number $i\"; done >/proc/1/fd/1";
+    let write =
+        "for i in $(seq 20000); do echo \"a line of the log, number $i\"; done >/proc/1/fd/1";
     bench.run(["exec", "--", "sh", "-c", write]).success();
     let lines = bench.run(["logs", "-n", "all"]).success().stdout.lines().count();
     assert!(lines >= 20_000, "{lines}");
@@ -56,7 +61,9 @@ fn a_reader_that_leaves_early_is_no_failure() {
 #[test]
 fn the_log_can_be_cut_dated_and_followed() {
     let bench = running();
-    bench.run(["exec", "--", "sh", "-c", "echo mark-1 >/proc/1/fd/1; echo mark-2 >/proc/1/fd/1"]).success();
+    bench
+        .run(["exec", "--", "sh", "-c", "echo mark-1 >/proc/1/fd/1; echo mark-2 >/proc/1/fd/1"])
+        .success();
     let mut follow = bench.start(["logs", "--follow", "-n", "1"]);
     follow.until("mark-2");
     assert!(!follow.stdout().contains("mark-1"), "{}", follow.stdout());

@@ -36,6 +36,8 @@ fn files_made_inside_belong_to_the_folders_owner_outside() {
     let user = bench.run(["exec", "--", "sh", "-c", "id -un; id -u; echo $HOME"]).success();
     assert_eq!(user.stdout, "opencode\n1234\n/home/opencode\n");
     assert_eq!(bench.run(["exec", "--", "sudo", "-n", "id", "-u"]).success().stdout, "0\n");
+    bench.run(["restart", "--workspace", path]).success();
+    assert_eq!(bench.run(["exec", "cat", "inside.txt"]).success().stdout, "hello\n");
     let mut left: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -63,7 +65,9 @@ fn a_folder_that_is_none_is_refused_before_anything_happens() {
     let bench = bench();
     let file = bench.folder().join("file");
     fs::write(&file, "").unwrap();
-    for (path, why) in [(file.to_str().unwrap(), "not a folder"), ("/nonexistent/x", "No such file")] {
+    for (path, why) in
+        [(file.to_str().unwrap(), "not a folder"), ("/nonexistent/x", "No such file")]
+    {
         bench.run(["start", "--yes", "--workspace", path]).code(1).says(path).says(why);
     }
     bench.assert_nothing_left();
@@ -77,9 +81,31 @@ fn a_sandbox_that_gets_a_folder_later_keeps_its_sessions() {
     let path = folder.to_str().unwrap();
     bench.run(["start", "--workspace", path]).code(2).says("workspace: ").says("occ start --yes");
     bench.run(["start", "--yes", "--workspace", path]).success();
-    let kept = ["exec", "--", "sh", "-c", "cat ~/.local/share/opencode/kept; stat -c %u ~/.local/share/opencode/kept"];
+    let kept = [
+        "exec",
+        "--",
+        "sh",
+        "-c",
+        "cat ~/.local/share/opencode/kept; stat -c %u ~/.local/share/opencode/kept",
+    ];
     assert_eq!(bench.run(kept).success().stdout, "x\n4321\n");
     bench.run(["start", "--yes"]).success();
     assert_eq!(bench.run(kept).success().stdout, "x\n1000\n");
+    drop(as_root("rm", ["-rf", path]).status());
+}
+
+#[test]
+fn a_failed_move_to_a_folder_can_be_taken_back() {
+    let bench = running();
+    bench.run(["exec", "--", "sh", "-c", "echo x >~/.local/share/opencode/kept"]).success();
+    let folder = folder_of(&bench, 4321);
+    let path = folder.to_str().unwrap();
+    let mut moving = bench.start(["start", "--yes", "--workspace", path, "--progress", "json"]);
+    moving.until("waiting for");
+    moving.interrupt();
+    moving.finish().interrupted();
+    bench.run(["start", "--yes"]).success();
+    let write = ["exec", "--", "sh", "-c", "echo y >>~/.local/share/opencode/kept"];
+    bench.run(write).success();
     drop(as_root("rm", ["-rf", path]).status());
 }

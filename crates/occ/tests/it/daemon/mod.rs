@@ -1,6 +1,7 @@
 //! With a container daemon: this machine's own, or one that the test starts for itself.
 
 mod bad_image;
+mod browser;
 mod build;
 mod change;
 mod exec;

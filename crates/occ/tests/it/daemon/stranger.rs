@@ -47,7 +47,8 @@ fn an_image_under_our_name_that_keeps_another_contract_is_not_run() {
     let foreign =
         occ_testkit::StandIn { name: image, opencode: "1", manner: Manner::Good, labelled: false };
     foreign.load(bench.api());
-    let run = bench.run(["start"]).code(2).says("was not made by opencode-cloud").says("occ start --yes");
+    let run =
+        bench.run(["start"]).code(2).says("was not made by opencode-cloud").says("occ start --yes");
     assert_eq!(run.stdout, "");
     bench.assert_nothing_left();
     bench.run(["start", "--yes"]).success();

@@ -47,7 +47,8 @@ fn the_password_is_in_one_file_and_nowhere_else() {
         let text = fs::read_to_string(bench.state_dir().join(file)).unwrap_or_default();
         assert!(!text.contains(&password), "in {file}");
     }
-    let inside = ["exec", "--user", "root", "--", "stat", "-c", "%a %U", "/run/opencode-cloud/password"];
+    let inside =
+        ["exec", "--user", "root", "--", "stat", "-c", "%a %U", "/run/opencode-cloud/password"];
     assert_eq!(bench.run(inside).success().stdout, "400 opencode\n");
 }
 
