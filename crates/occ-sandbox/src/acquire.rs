@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use occ_engine::{Engine, ImageFacts};
+use occ_engine::{Engine, ImageFacts, ImageId};
 use occ_image::guest;
 use tokio::sync::mpsc;
 
@@ -132,6 +132,28 @@ async fn build_beside<E, S>(
         return Err(ApplyError::Interrupted);
     }
     built.map_err(ApplyError::Build)
+}
+
+/// Writes down where an image came from that was there already, when nothing says so: another instance
+/// built it, or the state was lost. Only a local name proves where from.
+pub(crate) async fn adopt<E: Engine, S>(
+    world: &World<'_, E, S>,
+    image: &ImageId,
+) -> Result<(), ApplyError> {
+    let known = world.home.image_state().0.and_then(|state| state.image_id);
+    if known.as_ref() == Some(image) {
+        return Ok(());
+    }
+    let looked = world.engine.image(&image.0).await;
+    let facts = looked.map_err(ApplyError::engine("look at the image"))?;
+    let local = format!("{}:", guest::LOCAL_REPOSITORY);
+    match facts.filter(|facts| facts.tags.iter().any(|tag| tag.starts_with(&local))) {
+        Some(facts) => {
+            let state = state(world, &facts, Source::Build, None);
+            Ok(world.home.save_image_state(&state, world.lock)?)
+        }
+        None => Ok(()),
+    }
 }
 
 fn state<E, S>(

@@ -259,7 +259,7 @@ async fn run<E: Engine, S: Server>(
                 return Err(error);
             }
         }
-        Step::Record => record(spec, world, progress)?,
+        Step::Record => record(spec, world, progress).await?,
     }
     Ok(())
 }
@@ -271,11 +271,12 @@ fn image(progress: &Progress) -> ImageId {
     progress.image.clone().expect("a plan brings an image before it needs one")
 }
 
-fn record<E, S>(
+async fn record<E: Engine, S>(
     spec: &SandboxSpec,
     world: &World<'_, E, S>,
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
+    crate::acquire::adopt(world, &image(progress)).await?;
     let record = Record {
         image: image(progress),
         container: progress.container.clone().expect("AwaitReady comes before Record"),
@@ -284,9 +285,6 @@ fn record<E, S>(
         owner: spec.owner(),
         proved_at: (world.now)(),
     };
-    if let Some(acquired) = &progress.acquired {
-        world.home.save_image_state(&acquired.state, world.lock)?;
-    }
     let known = world.home.record().0;
     let same =
         known.is_some_and(|old| Record { proved_at: record.proved_at.clone(), ..old } == record);

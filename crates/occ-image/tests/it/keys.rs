@@ -47,7 +47,15 @@ fn the_keys_of_a_fixed_plan_do_not_move_by_accident() {
         plan.guest_key().to_string(),
         plan.key().to_string(),
     ];
-    assert_eq!(keys, ["BASE", "OPENCODE", "GUEST", "IMAGE",]);
+    assert_eq!(
+        keys,
+        [
+            "sha256:7ebc53d1870dbe8223c0211b4ad2148619f556f4bcb76ed6051d1c91044fe79b",
+            "sha256:423c6f69cbe591554a8d352b6014b65b3fecfb59c32dbafdf126a6f023c131d7",
+            "sha256:143a9b2c2614a732b7b8c4c3b09fc4cf332d8e056c36d860f1b32cff972bc457",
+            "sha256:6c2a1987a80b141565ceb44889b30c132adf435332d7416049c7cae329a39782",
+        ]
+    );
     assert_eq!(plan.name(), format!("opencode-cloud-sandbox:{}", plan.key().short()));
 }
 

@@ -67,6 +67,14 @@ async fn a_pulled_image_of_somebody_else_is_not_run() {
 }
 
 #[tokio::test]
+async fn an_image_that_was_built_before_is_known_to_be_built() {
+    let stage = Stage::with_image();
+    let outcome = stage.start(&wish()).await.expect("start");
+    let state = stage.home.image_state().0.expect("image state");
+    assert_eq!((state.source, state.image_id), (Source::Build, Some(outcome.record.image)));
+}
+
+#[tokio::test]
 async fn an_open_door_stops_even_a_sandbox_that_ran_before() {
     let stage = Stage::with_image();
     stage.start(&wish()).await.expect("start");

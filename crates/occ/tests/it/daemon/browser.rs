@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{password, running};
-use crate::places::PLACES;
 
 /// What the browser made of a page.
 struct Page {
@@ -62,7 +61,7 @@ fn the_url_with_the_password_shows_opencodes_page_and_without_it_nothing() {
     let picture = fs::read(&page.picture).unwrap();
     assert_eq!(dimensions(&picture), (1280, 800));
     // scripts/screenshot takes it from there.
-    fs::write(Path::new(PLACES.kept).join("first-start.png"), picture).unwrap();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("first-start.png"), picture).unwrap();
 
     let refused = open(&format!("http://{place}"), &outside);
     assert!(refused.complaints.contains("ERR_INVALID_AUTH_CREDENTIALS"), "{}", refused.complaints);
