@@ -38,7 +38,7 @@ const ROOMS: &[Room] = &[
     shed("xtask", &["occ", "occ-image"]),
 ];
 
-/// An outside crate that only the named rooms may use, in whatever kind of dependency.
+/// An outside crate that only the named rooms may ship; a test may use it to make its material.
 const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("bollard", &["occ-engine"]),
     ("clap", &["occ", "xtask"]),
@@ -127,7 +127,7 @@ fn a_crate_leans_only_on_the_rooms_its_row_allows() {
 #[test]
 fn an_outside_crate_with_a_door_is_used_only_in_the_rooms_that_own_it() {
     let mut offenders = Vec::new();
-    for arrow in arrows() {
+    for arrow in arrows().iter().filter(|arrow| !arrow.for_tests) {
         let door = OUTSIDE_DOORS.iter().find(|(name, _)| *name == arrow.to);
         if door.is_some_and(|(_, owners)| !owners.contains(&arrow.from.as_str())) {
             offenders.push(format!("{} -> {}", arrow.from, arrow.to));

@@ -39,8 +39,9 @@ pub struct World<'a, E, S> {
     pub now: &'a (dyn Fn() -> String + Send + Sync),
     /// Version of this program.
     pub version: &'a str,
-    /// Addresses of this host, for proving that every published one is locked.
-    pub host_addresses: &'a [std::net::IpAddr],
+    /// Returns this host's addresses as they are now, for proving that every published one is
+    /// locked: between the first step and that one they may change.
+    pub host_addresses: &'a (dyn Fn() -> Vec<std::net::IpAddr> + Send + Sync),
 }
 
 /// What was made true.

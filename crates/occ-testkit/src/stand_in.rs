@@ -92,11 +92,11 @@ impl StandIn<'_> {
     fn entrypoint(&self) -> String {
         let port = guest::PORT;
         let body = match self.manner {
-            Manner::NoServer => "echo 'there is no server here'\nexec sleep 1000".to_owned(),
+            Manner::NoServer => "echo 'there is no server here'\nsleep 1000 &".to_owned() + WAIT,
             Manner::Exits(code) => format!(
                 "echo 'about to fail'\nsleep 2\necho 'the stand-in has failed' >&2\nexit {code}"
             ),
-            _ => format!("exec nc -ll -p {port} -e /answer"),
+            _ => format!("nc -ll -p {port} -e /answer &{WAIT}"),
         };
         format!("#!/bin/sh\n[ $# -eq 0 ] || [ \"$1\" = serve ] || exec \"$@\"\n{body}\n")
     }
@@ -126,6 +126,9 @@ impl StandIn<'_> {
         }
     }
 }
+
+/// Goes when told to: the first process of a container has no default for that.
+const WAIT: &str = "\ntrap 'exit 0' TERM\nwait";
 
 /// Reads a request's head.
 const READ: &str = "read -r method path rest

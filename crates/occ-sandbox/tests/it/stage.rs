@@ -225,7 +225,7 @@ impl Stage {
             cancel: &self.cancel,
             now: &|| "2026-01-24T10:30:00Z".to_owned(),
             version: "0.1.0",
-            host_addresses: &[],
+            host_addresses: &Vec::new,
         };
         apply(plan, spec, &world).await
     }

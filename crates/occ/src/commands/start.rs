@@ -314,7 +314,6 @@ async fn do_it(
     progress: &Progress,
 ) -> Result<Outcome, ApplyError> {
     let home = context.home();
-    let addresses = host::addresses();
     let observer = |event: Event| progress.show(&event);
     let builder = Arc::clone(workshop);
     let world = World {
@@ -327,7 +326,7 @@ async fn do_it(
         cancel: &context.cancel,
         now: &crate::time::now,
         version: VERSION,
-        host_addresses: &addresses,
+        host_addresses: &host::addresses,
     };
     apply(plan, spec, &world).await
 }
