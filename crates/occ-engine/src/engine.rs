@@ -11,12 +11,14 @@ use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
 use crate::image::{Event, ImageId, Observer};
 use crate::logs::{LogStream, LogsQuery};
 
-/// Files put into a container that was created and not yet started.
+/// A file put into a container that was created and not yet started, or a folder there that gets
+/// another owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestFile {
-    /// Absolute path inside the container; parent folders must exist.
+    /// Absolute path inside the container; parent folders must exist. With a `/` at its end, as in a tar
+    /// archive, it is a folder.
     pub path: String,
-    /// Contents.
+    /// Contents; nothing for a folder.
     pub bytes: Vec<u8>,
     /// Permission bits, such as `0o400`.
     pub mode: u32,

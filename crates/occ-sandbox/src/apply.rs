@@ -282,7 +282,7 @@ async fn record<E: Engine, S>(
         image: image(progress),
         container: progress.container.clone().expect("AwaitReady comes before Record"),
         opencode_version: progress.opencode_version.clone().unwrap_or_default(),
-        port: spec.port,
+        said: spec.said.clone(),
         owner: spec.owner(),
         proved_at: (world.now)(),
     };

@@ -23,6 +23,7 @@ pub(crate) async fn files<E: Engine>(
         owner: (owner.uid, owner.gid),
     }];
     if owner != Owner::GUEST {
+        files.extend(FOLDERS.map(|path| folder(path, owner)));
         for (path, renumber) in ACCOUNT_FILES {
             if let Some(bytes) = engine.download(&spec.instance.container(), path).await? {
                 let text = renumber(&String::from_utf8_lossy(&bytes), owner);
@@ -37,6 +38,22 @@ pub(crate) async fn files<E: Engine>(
         }
     }
     Ok(files)
+}
+
+/// Folders of the image's user outside the volumes: another user must be able to write there too.
+const FOLDERS: [&str; 7] = [
+    "/home/opencode/",
+    "/home/opencode/.cache/",
+    "/home/opencode/.config/",
+    "/home/opencode/.local/",
+    "/home/opencode/.local/share/",
+    "/home/opencode/.local/state/",
+    "/run/opencode-cloud/",
+];
+
+fn folder(path: &str, owner: Owner) -> GuestFile {
+    let owner = (owner.uid, owner.gid);
+    GuestFile { path: path.to_owned(), bytes: Vec::new(), mode: 0o755, owner }
 }
 
 type Renumber = fn(&str, Owner) -> String;
@@ -71,6 +88,17 @@ fn renumber(text: &str, name: &str, change: impl Fn(&mut Vec<String>)) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_folder_on_the_way_to_a_volume_is_given_away() {
+        for place in guest::PLACES {
+            for parent in std::path::Path::new(place.path).ancestors().skip(1) {
+                let parent = format!("{}/", parent.display());
+                let ours = parent.starts_with(&format!("{}/", guest::HOME));
+                assert!(!ours || FOLDERS.contains(&parent.as_str()), "{parent} is missing");
+            }
+        }
+    }
 
     #[test]
     fn only_the_guests_user_gets_another_number() {

@@ -1,9 +1,11 @@
 //! What is installed, by digest, and where our files are.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use occ_engine::{ContainerId, ImageId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::files::{self, FileError, Lock, TryLock};
 use crate::instance::Instance;
@@ -18,8 +20,9 @@ pub struct Record {
     pub container: ContainerId,
     /// Version the server said of itself.
     pub opencode_version: String,
-    /// Port on the host.
-    pub port: u16,
+    /// Settings that were named for this sandbox alone, on a command line.
+    #[serde(default)]
+    pub said: BTreeMap<String, Value>,
     /// Owner of the files in the volumes.
     pub owner: Owner,
     /// When this was proved, RFC 3339, UTC.

@@ -36,6 +36,8 @@ pub struct SandboxSpec {
     pub image: ImageSource,
     /// How long the server may take to become ready.
     pub start_timeout: Duration,
+    /// Settings that were named for this sandbox alone; they are remembered with it.
+    pub said: BTreeMap<String, Value>,
 }
 
 /// Where the agent works.

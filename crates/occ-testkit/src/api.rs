@@ -65,7 +65,8 @@ impl Api {
 
     /// Returns whether a daemon answers.
     pub fn answers(&self) -> bool {
-        self.socket.exists() && self.try_send("GET", "/_ping", "", b"").is_ok_and(|a| a.status == 200)
+        self.socket.exists()
+            && self.try_send("GET", "/_ping", "", b"").is_ok_and(|a| a.status == 200)
     }
 
     /// Asks for something.
@@ -180,7 +181,8 @@ impl Api {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-        let status = answer.get(9..12).and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
+        let status =
+            answer.get(9..12).and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
         let (Some(end), Some(status)) = (end, status) else {
             return Err(std::io::Error::other("that is not HTTP"));
         };

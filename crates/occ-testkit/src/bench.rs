@@ -60,15 +60,8 @@ impl Bench {
             format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
             free_port(),
         );
-        let mut bench = Self {
-            folder,
-            places,
-            instance,
-            port,
-            api,
-            env: BTreeMap::new(),
-            wrapper: Vec::new(),
-        };
+        let mut bench =
+            Self { folder, places, instance, port, api, env: BTreeMap::new(), wrapper: Vec::new() };
         fs::create_dir(bench.home()).expect("a folder");
         let kept = Path::new(places.kept);
         bench.set("HOME", bench.home());
@@ -127,9 +120,8 @@ impl Bench {
     /// Runs the program in a mount namespace of its own, between two shell scripts; what the second
     /// one prints goes to standard error.
     pub fn in_own_mounts(&mut self, before: &str, after: &str) {
-        let script = format!(
-            "{before}\ncode=0; \"$0\" \"$@\" || code=$?\n{{ {after}\n}} >&2\nexit $code"
-        );
+        let script =
+            format!("{before}\ncode=0; \"$0\" \"$@\" || code=$?\n{{ {after}\n}} >&2\nexit $code");
         let mut words = vec!["unshare", "--mount"];
         if !is_root() {
             words.push("--map-root-user");
@@ -141,7 +133,8 @@ impl Bench {
     /// Returns the command with these arguments, ready to be run.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut words = self.wrapper.iter();
-        let mut command = Command::new(words.next().map_or(OsStr::new(self.places.occ), |word| word));
+        let mut command =
+            Command::new(words.next().map_or(OsStr::new(self.places.occ), |word| word));
         command.args(words).args(arguments).env_clear().current_dir(self.home());
         command.envs(environment::passed_on()).envs(&self.env);
         command

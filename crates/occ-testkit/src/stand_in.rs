@@ -83,7 +83,11 @@ impl StandIn<'_> {
             guest::GID
         );
         archive.file("etc/passwd", passwd.as_bytes(), 0o644);
-        archive.file("etc/group", format!("root:x:0:\n{user}:x:{}:\n", guest::GID).as_bytes(), 0o644);
+        archive.file(
+            "etc/group",
+            format!("root:x:0:\n{user}:x:{}:\n", guest::GID).as_bytes(),
+            0o644,
+        );
         archive.file("entrypoint", self.entrypoint().as_bytes(), 0o755);
         archive.file("answer", self.answer().as_bytes(), 0o755);
         archive.0.into_inner().expect("an archive in memory")
@@ -114,7 +118,9 @@ impl StandIn<'_> {
         match self.manner {
             Manner::NeverAnswers => "#!/bin/sh\nexec sleep 1000\n".to_owned(),
             Manner::Html => {
-                format!("#!/bin/sh\n{READ}say '200 OK' text/html '<!doctype html><title>x</title>'\n")
+                format!(
+                    "#!/bin/sh\n{READ}say '200 OK' text/html '<!doctype html><title>x</title>'\n"
+                )
             }
             _ => format!(
                 "#!/bin/sh\n{READ}{locked}case $path in\n\

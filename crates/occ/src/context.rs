@@ -1,12 +1,14 @@
 //! What every command is given.
 
 use std::future::Future;
+use std::time::Duration;
 
-use occ_sandbox::{Cancel, Home, Instance};
+use occ_sandbox::{Cancel, Home, Instance, Lock, TryLock};
 
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
 use crate::env::Environment;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -41,6 +43,31 @@ impl Context {
         Home::new(&self.env.state_dir, &self.instance)
     }
 
+    /// Waits for the sandbox's lock, saying who has it.
+    pub(crate) async fn lock(&self) -> Result<Lock, Failure> {
+        let home = self.home();
+        home.create()?;
+        let mut told = false;
+        loop {
+            let by = match home.try_lock()? {
+                TryLock::Held(lock) => return Ok(lock),
+                TryLock::Busy { by } => by,
+            };
+            if !told {
+                let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                self.terminal
+                    .say(&format!("Waiting for another occ that works on this sandbox{by}"));
+                told = true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                () = self.cancel.cancelled() => {
+                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                }
+            }
+        }
+    }
+
     /// Runs a future to its end; Ctrl-C and SIGTERM become the wish to stop, a second one ends the
     /// program at once.
     pub(crate) fn block_on<T>(
@@ -66,7 +93,7 @@ impl Context {
 /// Turns the first signal into a wish and returns with the second.
 async fn listen(cancel: &Cancel) -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = || Failure::new(crate::exit::Exit::Interrupted, "interrupted");
+    let interrupted = || Failure::new(Exit::Interrupted, "interrupted");
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

@@ -75,7 +75,12 @@ fn archive(files: &[GuestFile]) -> io::Result<Vec<u8>> {
         header.set_uid(file.owner.0.into());
         header.set_gid(file.owner.1.into());
         header.set_mtime(0);
-        header.set_entry_type(tar::EntryType::Regular);
+        let folder = file.path.ends_with('/');
+        header.set_entry_type(if folder {
+            tar::EntryType::Directory
+        } else {
+            tar::EntryType::Regular
+        });
         let path = file.path.trim_start_matches('/');
         archive.append_data(&mut header, path, file.bytes.as_slice())?;
     }

@@ -135,6 +135,7 @@ pub(crate) fn wish() -> SandboxSpec {
         logs: LogRotation { max_size: 10 << 20, max_files: 3 },
         image: ImageSource::Build,
         start_timeout: Duration::from_secs(5),
+        said: std::collections::BTreeMap::new(),
     }
 }
 

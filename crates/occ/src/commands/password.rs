@@ -47,7 +47,7 @@ fn rotate(context: &Context) -> Result<Exit, Failure> {
     context.block_on(async {
         let engine = context.engine()?;
         let home = context.home();
-        let lock = start::lock(&home, context).await?;
+        let lock = context.lock().await?;
         let state = own_container(&engine, context).await?;
         store_password(&home, &generate_password()?)?;
         if !state.is_some_and(|state| state.phase == Phase::Running) {

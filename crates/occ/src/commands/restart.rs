@@ -28,9 +28,10 @@ pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure
         let engine = context.engine()?;
         existing_container(&engine, context).await?;
         if !settings.is_dry_run() {
-            let lock = start::lock(&context.home(), context).await?;
+            let lock = context.lock().await?;
             // A stopped sandbox is no longer asked about: what there is to ask comes first.
-            start::settle(&mut settings, context, &engine, &workshop).await?;
+            let spec = settings.wish(context)?;
+            start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
             stop::halt(&engine, GRACE, context).await?;
             drop(lock);
         }

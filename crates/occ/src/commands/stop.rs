@@ -32,7 +32,7 @@ async fn stop(grace: Duration, context: &Context) -> Result<Exit, Failure> {
         matches!(state.phase, Phase::Running | Phase::Paused | Phase::Restarting)
     });
     if running {
-        let _lock = super::start::lock(&context.home(), context).await?;
+        let _lock = context.lock().await?;
         halt(&engine, grace, context).await?;
     }
     let text = if running { "stopped\n" } else { "not running\n" };

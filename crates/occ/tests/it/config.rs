@@ -15,7 +15,10 @@ fn an_unknown_field_is_named_with_its_line_and_a_suggestion() {
         let arguments = if command == "show" { vec!["config", "show"] } else { vec!["start"] };
         let run = bench.run(arguments).code(4);
         let run = run.says("line 3, column 3: unknown field \"prot\"; did you mean \"port\"?");
-        assert!(run.says("hint: ").stdout.is_empty());
+        let run = run.says("hint: ");
+        assert!(run.stdout.is_empty());
+        let home = bench.home().display().to_string();
+        insta::assert_snapshot!("an-unknown-field", run.stderr.replace(&home, "HOME"));
     }
 }
 

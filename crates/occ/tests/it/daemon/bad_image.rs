@@ -29,7 +29,17 @@ fn a_server_that_exits_is_noticed_at_once_with_its_code_and_its_last_words() {
     let run = run.says("stopped during the start with exit code 3");
     let run = run.says("about to fail").says("the stand-in has failed").says("hint: ");
     assert!(run.took < Duration::from_secs(20), "it took {:?}", run.took);
+    insta::assert_snapshot!("a-server-that-exits", voice(&bench, &run.stderr));
     bench.assert_nothing_left();
+}
+
+/// Returns what was said from the error on, without what differs from run to run.
+fn voice(bench: &Bench, stderr: &str) -> String {
+    let error = stderr.find("error: ").map_or(stderr, |at| &stderr[at..]);
+    error
+        .replace(bench.instance(), "INSTANCE")
+        .replace(&bench.port().to_string(), "PORT")
+        .replace(&bench.folder().display().to_string(), "FOLDER")
 }
 
 #[test]
@@ -59,7 +69,8 @@ fn not_ready_in_time(manner: Manner, words: &str) {
 #[test]
 fn a_server_without_a_lock_is_stopped() {
     let (_daemon, bench) = daemon_with(Manner::NoPassword);
-    bench.run(["start", "--yes"]).code(7).says("its door was open");
+    let run = bench.run(["start", "--yes"]).code(7).says("its door was open");
+    insta::assert_snapshot!("a-server-without-a-lock", voice(&bench, &run.stderr));
     bench.assert_nothing_left();
 }
 
@@ -71,6 +82,12 @@ fn an_image_that_was_removed_is_made_again() {
     bench.run(["stop"]).success();
     let image = bench.inspect()["Image"].as_str().unwrap().to_owned();
     bench.api().delete(&format!("/images/{image}?force=1")).success();
+
+    // The container that is there still has what it was made from.
+    bench.run(["start"]).success();
+    assert_eq!(bench.inspect()["Image"], image);
+
+    bench.api().remove_container(&bench.container());
     bench.run(["start"]).success();
     assert_ne!(bench.inspect()["Image"], image);
     assert_eq!(bench.run(["exec", "cat", "kept.txt"]).success().stdout, "kept\n");

@@ -36,8 +36,12 @@ fn a_tarball_that_is_not_the_locked_one_is_refused_with_both_hashes() {
     // As long as the one promised, so that only its hash tells.
     let sizes: String = LOCK
         .split("[[opencode]]")
-        .filter_map(|pin| Some((value(pin, "package")?, value(pin, "version")?, value(pin, "size")?)))
-        .map(|(package, version, size)| format!("{package}@{version}) head -c {size} /dev/zero ;;\n"))
+        .filter_map(|pin| {
+            Some((value(pin, "package")?, value(pin, "version")?, value(pin, "size")?))
+        })
+        .map(|(package, version, size)| {
+            format!("{package}@{version}) head -c {size} /dev/zero ;;\n")
+        })
         .collect();
     let script = format!(
         "wanted=$2\nwhile [ \"$1\" != --pack-destination ]; do shift; done\n\

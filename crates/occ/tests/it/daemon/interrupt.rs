@@ -120,3 +120,18 @@ fn an_interrupted_build_leaves_no_program_and_no_half_made_layer() {
         }
     }
 }
+
+#[test]
+fn an_interrupted_load_leaves_nothing_and_the_next_start_loads_again() {
+    let daemon = Daemon::start();
+    let bench = bench_at(daemon.api());
+    for moment in ["Loading the image", "unpacks the image"] {
+        let mut start = bench.start(["start", "--yes", "--progress", "json"]);
+        start.until(moment);
+        start.interrupt();
+        start.finish_within(Duration::from_secs(30)).code(130);
+        bench.assert_nothing_left();
+    }
+    bench.run(["start", "--yes"]).success();
+    assert_eq!(bench.run(["status", "--json"]).success().data()["health"]["state"], "healthy");
+}

@@ -1,0 +1,174 @@
+//! What `occ start` has decided before it looks at the world.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use occ_image::guest;
+use occ_sandbox::{Consent, ImageSource, Owner, PortState, SandboxSpec, Workspace};
+use serde_json::{Value, json};
+
+use crate::config::{Config, Layers, Origin, find};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::host;
+use crate::wiring::VERSION;
+
+/// Arguments of `occ start`.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// Port on this host
+    #[arg(long, value_parser = port, value_name = "PORT")]
+    port: Option<Value>,
+    /// Folder of this host where the agent works; `volume` for a volume of its own
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Open the browser when the sandbox is ready
+    #[arg(long)]
+    open: bool,
+    /// Answer yes to every question that can lose no work
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be done and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Seconds opencode may take to become ready
+    #[arg(long, value_parser = timeout, value_name = "SECONDS")]
+    timeout: Option<Value>,
+}
+
+fn port(text: &str) -> Result<Value, String> {
+    find("port").expect("in the table").parse(text)
+}
+
+fn timeout(text: &str) -> Result<Value, String> {
+    find("start_timeout").expect("in the table").parse(text)
+}
+
+/// Everything `occ start` has decided before it looks at the world.
+pub(crate) struct StartSettings {
+    layers: Layers,
+    pub(super) consent: Consent,
+    pub(super) dry_run: bool,
+    pub(super) open: bool,
+    /// Whether another command's own answer follows, so that this start prints none.
+    pub(super) silent: bool,
+}
+
+impl StartSettings {
+    /// The settings of a start that a command does on its way.
+    pub(in crate::commands) fn again(context: &Context) -> Result<Self, Failure> {
+        let layers = context.layers()?;
+        Ok(Self { layers, consent: Consent::yes(), dry_run: false, open: false, silent: true })
+    }
+
+    /// Returns whether nothing is to be done.
+    pub(in crate::commands) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    pub(in crate::commands) fn resolve(
+        args: &StartArgs,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let mut layers = context.layers()?;
+        layers.flag("port", args.port.clone());
+        layers.flag("workspace", args.workspace.as_deref().map(|dir| place(dir, context)));
+        layers.flag("start_timeout", args.timeout.clone());
+        layers.flag("open_browser", args.open.then_some(Value::Bool(true)));
+        let consent = if args.yes { Consent::yes() } else { Consent::none() };
+        let open = layers.config().open_browser;
+        Ok(Self { layers, consent, dry_run: args.dry_run, open, silent: false })
+    }
+
+    /// Returns the wish that the settings mean. The sandbox's lock must be held: what earlier flags said is
+    /// read here.
+    pub(in crate::commands) fn wish(&self, context: &Context) -> Result<SandboxSpec, Failure> {
+        let mut layers = self.layers.clone();
+        let said = remember(&mut layers, context);
+        wish(layers.config(), said, context)
+    }
+}
+
+fn wish(
+    config: Config,
+    said: BTreeMap<String, Value>,
+    context: &Context,
+) -> Result<SandboxSpec, Failure> {
+    let names = config
+        .registries
+        .iter()
+        .map(|host| format!("{host}/{}:{VERSION}", guest::IMAGE_REPOSITORY))
+        .collect();
+    Ok(SandboxSpec {
+        instance: context.instance.clone(),
+        bind: config.bind,
+        port: config.port,
+        workspace: config.workspace.as_deref().map_or(Ok(Workspace::Volume), folder)?,
+        isolation: config.isolation,
+        limits: config.limits,
+        restart: config.restart,
+        logs: config.logs,
+        image: if config.prebuilt { ImageSource::Prebuilt(names) } else { ImageSource::Build },
+        start_timeout: config.start_timeout,
+        said,
+    })
+}
+
+/// Lays under the file what earlier flags said: while nobody names another port or workspace, a sandbox
+/// keeps the one it was given. An instance beside the first that was given no port takes a free one.
+fn remember(layers: &mut Layers, context: &Context) -> BTreeMap<String, Value> {
+    let said = context.home().record().0.map(|record| record.said).unwrap_or_default();
+    for name in REMEMBERED {
+        if layers.get(name).1 == Origin::Default {
+            layers.flag(name, said.get(name).cloned());
+        }
+    }
+    if layers.get("port").1 == Origin::Default && !context.instance.is_first() {
+        layers.flag("port", free_port(&layers.config()).map(|port| json!(port)));
+    }
+    let flags = layers.iter().filter(|(_, _, origin)| *origin == Origin::Flag);
+    flags
+        .filter(|(name, _, _)| REMEMBERED.contains(name))
+        .map(|(name, value, _)| (name.to_owned(), value.clone()))
+        .collect()
+}
+
+/// Settings whose flag holds until another is named.
+const REMEMBERED: [&str; 2] = ["port", "workspace"];
+
+fn free_port(config: &Config) -> Option<u16> {
+    match host::port(SocketAddr::new(config.bind, config.port)) {
+        PortState::Taken { next_free, .. } => next_free,
+        _ => Some(config.port),
+    }
+}
+
+/// Reads `--workspace`: a folder, or the word that means the volume.
+fn place(dir: &Path, context: &Context) -> Value {
+    if dir == Path::new("volume") {
+        return Value::Null;
+    }
+    let here = context.env.working_dir.as_ref();
+    json!(here.map_or_else(|| dir.to_owned(), |here| here.join(dir)))
+}
+
+fn folder(dir: &Path) -> Result<Workspace, Failure> {
+    let unusable = |why: String| {
+        let mut failure = Failure::new(
+            Exit::Failed,
+            format!("the folder cannot be the workspace: {}", dir.display()),
+        );
+        failure.causes.push(why);
+        failure.hint("name another folder: occ start --workspace DIR")
+    };
+    let path = dir.canonicalize().map_err(|error| unusable(error.to_string()))?;
+    let meta = path.metadata().map_err(|error| unusable(error.to_string()))?;
+    if !meta.is_dir() {
+        return Err(unusable("it is not a folder".to_owned()));
+    }
+    Ok(Workspace::Folder { path, owner: Owner { uid: meta.uid(), gid: meta.gid() } })
+}
