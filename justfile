@@ -35,9 +35,9 @@ snap *args:
 docs:
     cargo xtask docs
 
-# measure; the figures go to docs/benchmarks.md
+# measure (needs hyperfine); the figures go to docs/benchmarks.md
 bench:
-    cargo build --release --locked -p occ && cargo xtask bench
+    cargo build --release --locked -p occ && cargo xtask bench --date "$(date +%F)"
 
 # licences, sources, duplicates and who may lean on whom
 deny:

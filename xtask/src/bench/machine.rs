@@ -15,6 +15,8 @@ pub(super) struct Machine {
     pub(super) engine: String,
     pub(super) occ: String,
     pub(super) opencode: String,
+    /// How many processes wanted a processor in the last minute: what else went on.
+    pub(super) load: String,
 }
 
 impl Machine {
@@ -22,6 +24,7 @@ impl Machine {
     pub(super) fn look(sandbox: &Sandbox) -> Outcome<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
         let meminfo = fs::read_to_string("/proc/meminfo")?;
+        let load = fs::read_to_string("/proc/loadavg")?;
         let status = sandbox.status()?;
         let known = |value: &serde_json::Value| value.as_str().unwrap_or("unknown").to_owned();
         let mut docker = Command::new("docker");
@@ -34,6 +37,7 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             engine: output(&mut docker)?.trim().to_owned(),
             occ: known(&status["cli_version"]),
+            load: load.split(' ').next().unwrap_or_default().to_owned(),
             opencode: known(&status["health"]["opencode_version"]),
         })
     }

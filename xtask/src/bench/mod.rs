@@ -49,8 +49,8 @@ pub(crate) fn run(args: &BenchArgs, root: &Path) -> Outcome {
     })?;
     say("Starting a sandbox of its own for the measurements");
     let sandbox = Sandbox::start(&occ)?;
-    let figures = measure(&sandbox, args.starts, size.len())?;
     let machine = Machine::look(&sandbox)?;
+    let figures = measure(&sandbox, args.starts, size.len())?;
     let text = page::render(&args.date, &machine, &figures);
     fs::write(root.join(PAGE), &text)?;
     say(&format!("written: {PAGE}"));

@@ -25,11 +25,12 @@ Measured with `just bench`. No test depends on these figures.
 
 /// Returns the page.
 pub(super) fn render(date: &str, machine: &Machine, figures: &[Figure]) -> String {
-    let Machine { processor, processors, memory_gib, kernel, engine, occ, opencode } = machine;
+    let Machine { processor, processors, memory_gib, kernel, engine, occ, opencode, load } =
+        machine;
     format!(
         "# Benchmarks\n\n\
          {date}: occ {occ}, opencode {opencode}, Docker Engine {engine}, Linux {kernel}, \
-         {processors} × {processor}, {memory_gib} GiB of memory.\n\n{}\n{METHOD}",
+         {processors} × {processor}, {memory_gib} GiB of memory; load average {load} when it began.\n\n{}\n{METHOD}",
         table(figures)
     )
 }
@@ -62,11 +63,13 @@ mod tests {
             engine: "29.0".to_owned(),
             occ: "0.1.0".to_owned(),
             opencode: "1.2.3".to_owned(),
+            load: "0.25".to_owned(),
         };
         let figures = [Figure::size("binary", 30_000_000, 15)];
         let page = render("2026-01-31", &machine, &figures);
         for part in [
             "2026-01-31: occ 0.1.0, opencode 1.2.3, Docker Engine 29.0, Linux 6.1, 2 × Fast One",
+            "load average 0.25 when it began",
             "| binary | 30.0 MB |  | 30.0 MB | 15 MB | 200 % |\n",
             "## Method",
         ] {

@@ -69,3 +69,18 @@ fn a_dry_run_shows_what_would_be_done_and_does_nothing() {
     assert_eq!(after["Id"], before["Id"]);
     assert_eq!(after["State"]["StartedAt"], before["State"]["StartedAt"]);
 }
+
+#[test]
+fn a_port_named_once_holds_until_another_is_named() {
+    let mut bench = crate::places::bench();
+    bench.unset("OCC_PORT");
+    let (one, other) = (occ_testkit::free_port().to_string(), occ_testkit::free_port().to_string());
+    bench.run(["start", "--yes", "--port", &one]).success().prints(&format!(":{one}\n"));
+    let id = bench.inspect()["Id"].clone();
+    bench.run(["start"]).success().prints(&format!(":{one}\n"));
+    assert_eq!(bench.inspect()["Id"], id);
+    bench.run(["start", "--port", &other]).code(2).says("port: ");
+    bench.run(["start", "--yes", "--port", &other]).success().prints(&format!(":{other}\n"));
+    bench.api().remove_container(&bench.container());
+    bench.run(["start"]).success().prints(&format!(":{other}\n"));
+}

@@ -50,6 +50,8 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let write =
         "for i in $(seq 20000); do echo \"a line of the log, number $i\"; done >/proc/1/fd/1";
     bench.run(["exec", "--", "sh", "-c", write]).success();
+    // The engine writes its log beside.
+    bench.start(["logs", "--follow", "-n", "all"]).until("number 20000");
     let lines = bench.run(["logs", "-n", "all"]).success().stdout.lines().count();
     assert!(lines >= 20_000, "{lines}");
     let script = "\"$0\" logs -n all | head -1; echo \"codes ${PIPESTATUS[*]}\"";

@@ -89,7 +89,10 @@ fn a_sandbox_that_gets_a_folder_later_keeps_its_sessions() {
         "cat ~/.local/share/opencode/kept; stat -c %u ~/.local/share/opencode/kept",
     ];
     assert_eq!(bench.run(kept).success().stdout, "x\n4321\n");
-    bench.run(["start", "--yes"]).success();
+    // What was named once holds until another is named.
+    bench.run(["start"]).success();
+    assert_eq!(bench.run(kept).success().stdout, "x\n4321\n");
+    bench.run(["start", "--yes", "--workspace", "volume"]).success();
     assert_eq!(bench.run(kept).success().stdout, "x\n1000\n");
     drop(as_root("rm", ["-rf", path]).status());
 }
