@@ -43,14 +43,20 @@ pub(crate) fn run(args: &PasswordArgs, context: &Context) -> Result<Exit, Failur
 /// that fails the next start goes on with the new one.
 fn rotate(context: &Context) -> Result<Exit, Failure> {
     let workshop = Arc::new(context.workshop()?);
-    let settings = start::StartSettings::again(context)?;
+    let mut settings = start::StartSettings::again(context)?;
     context.block_on(async {
         let engine = context.engine()?;
         let home = context.home();
         let lock = context.lock().await?;
         let state = own_container(&engine, context).await?;
+        let running = state.is_some_and(|state| state.phase == Phase::Running);
+        if running {
+            // Whatever else the restart would change is asked about before anything is.
+            let spec = settings.wish(context)?;
+            start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
+        }
         store_password(&home, &generate_password()?)?;
-        if !state.is_some_and(|state| state.phase == Phase::Running) {
+        if !running {
             context.terminal.say("The next start uses the new password");
             return Ok(Exit::Done);
         }

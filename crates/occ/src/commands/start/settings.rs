@@ -62,7 +62,7 @@ impl StartSettings {
     /// The settings of a start that a command does on its way.
     pub(in crate::commands) fn again(context: &Context) -> Result<Self, Failure> {
         let layers = context.layers()?;
-        Ok(Self { layers, consent: Consent::yes(), dry_run: false, open: false, silent: true })
+        Ok(Self { layers, consent: Consent::none(), dry_run: false, open: false, silent: true })
     }
 
     /// Returns whether nothing is to be done.
