@@ -168,7 +168,7 @@ impl From<ApplyError> for Failure {
                 failure = failure.hint("occ keeps its files in $XDG_DATA_HOME/opencode-cloud (~/.local/share/opencode-cloud)");
             }
             ApplyError::Probe(_) => {
-                failure = failure.hint("use a volume instead: occ config unset workspace");
+                failure = failure.hint("use a volume instead: occ start --workspace volume");
             }
             ApplyError::DoorOpen(_) | ApplyError::Randomness(_) => {
                 failure = failure.hint("please report this: it must not happen");
@@ -227,15 +227,15 @@ fn folder(path: &std::path::Path, why: FolderProblem) -> Failure {
         ),
         FolderProblem::RootlessEngine => (
             "the container engine runs without root, so that the sandbox's user is another one outside",
-            "use a volume: occ config unset workspace".to_owned(),
+            "use a volume: occ start --workspace volume".to_owned(),
         ),
         FolderProblem::RemappedUsers => (
             "the container engine maps users (userns-remap), so that the sandbox's user is another one outside",
-            "use a volume: occ config unset workspace".to_owned(),
+            "use a volume: occ start --workspace volume".to_owned(),
         ),
         FolderProblem::RemoteEngine => (
             "the container engine runs on another machine and cannot see it",
-            "use a volume: occ config unset workspace".to_owned(),
+            "use a volume: occ start --workspace volume".to_owned(),
         ),
     };
     let message = format!("the folder cannot be the workspace: {path}");

@@ -34,13 +34,18 @@ impl Machine {
             processor: field(&cpuinfo, "model name").unwrap_or("arm64").to_owned(),
             processors: std::thread::available_parallelism()?.get(),
             memory_gib: gibibytes(&meminfo).unwrap_or_default(),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
-            engine: output(&mut docker)?.trim().to_owned(),
+            kernel: number(&fs::read_to_string("/proc/sys/kernel/osrelease")?).to_owned(),
+            engine: number(&output(&mut docker)?).to_owned(),
             occ: known(&status["cli_version"]),
             load: load.split(' ').next().unwrap_or_default().to_owned(),
             opencode: known(&status["health"]["opencode_version"]),
         })
     }
+}
+
+/// Returns a version without what a distribution added.
+fn number(version: &str) -> &str {
+    version.trim().split(['-', '+']).next().unwrap_or_default()
 }
 
 fn field<'a>(table: &'a str, name: &str) -> Option<&'a str> {
@@ -61,6 +66,12 @@ mod tests {
     fn memory_is_rounded_to_whole_gibibytes() {
         assert_eq!(gibibytes("MemFree: 1 kB\nMemTotal:       24684096 kB\n"), Some(24));
         assert_eq!(gibibytes("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn a_version_is_told_without_what_a_distribution_added() {
+        assert_eq!(number("20.10.24+dfsg1\n"), "20.10.24");
+        assert_eq!(number("6.1.0-40-amd64\n"), "6.1.0");
     }
 
     #[test]
