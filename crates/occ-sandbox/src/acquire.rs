@@ -1,36 +1,21 @@
 //! Getting an image into the engine: pulled, or built here.
 
-use std::fmt;
 use std::sync::Arc;
 
 use occ_engine::{Engine, ImageFacts, ImageId};
 use occ_image::guest;
 use tokio::sync::mpsc;
 
-use crate::apply::{ApplyError, World};
+use crate::error::{ApplyError, PullAttempt};
 use crate::event::Event;
 use crate::foreign::foreign;
 use crate::record::{ImageState, Source};
+use crate::world::World;
 
 /// An image that arrived, and where from.
 pub(crate) struct Acquired {
     pub(crate) facts: ImageFacts,
     pub(crate) state: ImageState,
-}
-
-/// One image that could not be pulled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullAttempt {
-    /// The full name.
-    pub name: String,
-    /// Why, in one line.
-    pub why: String,
-}
-
-impl fmt::Display for PullAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.why)
-    }
 }
 
 /// Pulls the first image that one of `names` gives and that keeps the guest contract.

@@ -1,48 +1,21 @@
 //! Makes a plan true, step by step; what cannot be finished is taken back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use occ_engine::{ContainerSpec, Engine, ExitStatus, ImageId};
+use occ_engine::{ContainerSpec, Engine, ImageId};
 use tokio::time::Instant;
 
-use crate::acquire::{Acquired, PullAttempt};
-use crate::cancel::Cancel;
-use crate::event::{Event, Observer};
-use crate::files::{FileError, Lock};
+use crate::acquire::Acquired;
+use crate::error::ApplyError;
+use crate::event::Event;
 use crate::password::Password;
 use crate::plan::Plan;
-use crate::ports::{ImageBuilder, Server};
-use crate::probe::ProbeError;
-use crate::record::{Home, ImageState, Record};
+use crate::ports::Server;
+use crate::record::{ImageState, Record};
 use crate::spec::SandboxSpec;
 use crate::step::Step;
 use crate::undo::Undo;
-
-/// What applying needs of the world.
-pub struct World<'a, E, S> {
-    /// The engine.
-    pub engine: &'a E,
-    /// The way to the server.
-    pub server: &'a S,
-    /// Who builds images.
-    pub builder: Arc<dyn ImageBuilder>,
-    /// Where our files are.
-    pub home: &'a Home,
-    /// Proof that no other process works on this sandbox.
-    pub lock: &'a Lock,
-    /// Receives the news.
-    pub observer: Observer<'a>,
-    /// A wish to stop.
-    pub cancel: &'a Cancel,
-    /// Now, RFC 3339, UTC.
-    pub now: &'a (dyn Fn() -> String + Send + Sync),
-    /// Version of this program.
-    pub version: &'a str,
-    /// Returns this host's addresses as they are now, for proving that every published one is
-    /// locked: between the first step and that one they may change.
-    pub host_addresses: &'a (dyn Fn() -> Vec<std::net::IpAddr> + Send + Sync),
-}
+use crate::world::World;
 
 /// What was made true.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,76 +24,6 @@ pub struct Outcome {
     pub record: Record,
     /// Where the image came from, when it came now.
     pub image: Option<ImageState>,
-}
-
-/// Why a plan was not finished; what it had done is taken back.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The engine failed.
-    #[error("could not {step}")]
-    Engine {
-        /// What was being done.
-        step: String,
-        /// What the engine said.
-        #[source]
-        source: occ_engine::Error,
-    },
-    /// No image could be pulled.
-    #[error("Failed to pull prebuilt image: {}", attempts.iter().map(PullAttempt::to_string).collect::<Vec<_>>().join("; "))]
-    Pull {
-        /// What was tried.
-        attempts: Vec<PullAttempt>,
-    },
-    /// The image could not be built.
-    #[error("could not build the image")]
-    Build(#[source] occ_image::BuildError),
-    /// The container stopped during the start.
-    #[error("{}", exited(status))]
-    Exited {
-        /// How it ended.
-        status: ExitStatus,
-        /// Its last log lines.
-        log: Vec<String>,
-    },
-    /// The server did not become ready in time.
-    #[error("opencode in the sandbox did not become ready")]
-    NotReady {
-        /// Why.
-        #[source]
-        source: occ_opencode::NotReady,
-        /// The container's last log lines.
-        log: Vec<String>,
-    },
-    /// The server lets people in without the password; the sandbox was stopped.
-    #[error("the sandbox was stopped, because its door was open")]
-    DoorOpen(#[source] occ_opencode::DoorError),
-    /// A mount does not work as wished.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    /// A file of ours could not be used.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The password could not be made.
-    #[error("the system gives no randomness for a password")]
-    Randomness(#[source] std::io::Error),
-    /// Stopped on request.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-fn exited(status: &ExitStatus) -> String {
-    let ExitStatus { code, oom_killed, error } = status;
-    let memory = if *oom_killed { ": it ran out of memory" } else { "" };
-    let words = error.as_ref().filter(|text| !text.is_empty());
-    let words = words.map_or_else(String::new, |text| format!(" ({text})"));
-    format!("the sandbox stopped during the start with exit code {code}{memory}{words}")
-}
-
-impl ApplyError {
-    pub(crate) fn engine(step: impl Into<String>) -> impl FnOnce(occ_engine::Error) -> Self {
-        let step = step.into();
-        move |source| Self::Engine { step, source }
-    }
 }
 
 /// What the steps so far have brought.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use occ_engine::{ContainerId, ContainerState, Engine, ImageId, Phase};
 use occ_image::guest;
 
-use crate::apply::{ApplyError, World};
+use crate::error::ApplyError;
 use crate::event::Event;
 use crate::password::Password;
 use crate::ports::Server;
 use crate::probe::last_lines;
 use crate::spec::SandboxSpec;
+use crate::world::World;
 
 /// Lines of the container's log that go into an error.
 const LOG_LINES: u64 = 20;

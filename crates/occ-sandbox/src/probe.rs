@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -13,55 +13,13 @@ use occ_engine::{
 };
 use occ_image::guest;
 
-use crate::apply::{ApplyError, World};
+use crate::error::{ApplyError, ProbeError};
 use crate::files::FileError;
 use crate::spec::{Owner, SandboxSpec};
+use crate::world::World;
 
 /// How long a probe may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A mount that does not work as wished.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The sandbox's user cannot write there.
-    #[error("the sandbox's user {}:{} cannot write to {path}: {said}", owner.uid, owner.gid)]
-    NotWritable {
-        /// The folder.
-        path: PathBuf,
-        /// The user.
-        owner: Owner,
-        /// What the probe said.
-        said: String,
-    },
-    /// A file made inside belongs to somebody else outside.
-    #[error(
-        "a file made inside belongs to {}:{} outside instead of {}:{}, the owner of {path}",
-        found.uid, found.gid, wished.uid, wished.gid
-    )]
-    OtherOwner {
-        /// The folder.
-        path: PathBuf,
-        /// Whose it should be.
-        wished: Owner,
-        /// Whose it is.
-        found: Owner,
-    },
-    /// The file made inside is not to be seen outside.
-    #[error("a file made inside is not to be seen in {path}: the engine mounts something else")]
-    NotSeen {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The volumes could not be given to the sandbox's user.
-    #[error("the volumes could not be given to the sandbox's user: {said}")]
-    NotOwned {
-        /// What the probe said.
-        said: String,
-    },
-    /// The probe did not end.
-    #[error("the probe did not end within {} s", PATIENCE.as_secs())]
-    NoEnd,
-}
 
 /// Gives the sandbox's volumes to its user.
 pub(crate) async fn own_volumes<E: Engine, S>(
@@ -173,7 +131,7 @@ async fn run_created<E: Engine, S>(
     world.engine.start_container(name).await.map_err(failed())?;
     let status = tokio::select! {
         status = world.engine.wait_container(name) => status.map_err(failed())?,
-        () = tokio::time::sleep(PATIENCE) => return Err(ProbeError::NoEnd.into()),
+        () = tokio::time::sleep(PATIENCE) => return Err(ProbeError::NoEnd { after: PATIENCE }.into()),
         () = world.cancel.cancelled() => return Err(ApplyError::Interrupted),
     };
     let log = last_lines(world.engine, name, 5).await;

@@ -1,0 +1,141 @@
+//! Why a plan was not finished.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use occ_engine::ExitStatus;
+
+use crate::files::FileError;
+use crate::spec::Owner;
+
+/// Why a plan was not finished; what it had done is taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The engine failed.
+    #[error("could not {step}")]
+    Engine {
+        /// What was being done.
+        step: String,
+        /// What the engine said.
+        #[source]
+        source: occ_engine::Error,
+    },
+    /// No image could be pulled.
+    #[error("Failed to pull prebuilt image: {}", attempts.iter().map(PullAttempt::to_string).collect::<Vec<_>>().join("; "))]
+    Pull {
+        /// What was tried.
+        attempts: Vec<PullAttempt>,
+    },
+    /// The image could not be built.
+    #[error("could not build the image")]
+    Build(#[source] occ_image::BuildError),
+    /// The container stopped during the start.
+    #[error("{}", exited(status))]
+    Exited {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+    /// The server did not become ready in time.
+    #[error("opencode in the sandbox did not become ready")]
+    NotReady {
+        /// Why.
+        #[source]
+        source: occ_opencode::NotReady,
+        /// The container's last log lines.
+        log: Vec<String>,
+    },
+    /// The server lets people in without the password; the sandbox was stopped.
+    #[error("the sandbox was stopped, because its door was open")]
+    DoorOpen(#[source] occ_opencode::DoorError),
+    /// A mount does not work as wished.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A file of ours could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The password could not be made.
+    #[error("the system gives no randomness for a password")]
+    Randomness(#[source] std::io::Error),
+    /// Stopped on request.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn exited(status: &ExitStatus) -> String {
+    let ExitStatus { code, oom_killed, error } = status;
+    let memory = if *oom_killed { ": it ran out of memory" } else { "" };
+    let words = error.as_ref().filter(|text| !text.is_empty());
+    let words = words.map_or_else(String::new, |text| format!(" ({text})"));
+    format!("the sandbox stopped during the start with exit code {code}{memory}{words}")
+}
+
+impl ApplyError {
+    pub(crate) fn engine(step: impl Into<String>) -> impl FnOnce(occ_engine::Error) -> Self {
+        let step = step.into();
+        move |source| Self::Engine { step, source }
+    }
+}
+
+/// One image that could not be pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullAttempt {
+    /// The full name.
+    pub name: String,
+    /// Why, in one line.
+    pub why: String,
+}
+
+impl fmt::Display for PullAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.why)
+    }
+}
+
+/// A mount that does not work as wished.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The sandbox's user cannot write there.
+    #[error("the sandbox's user {}:{} cannot write to {path}: {said}", owner.uid, owner.gid)]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// The user.
+        owner: Owner,
+        /// What the probe said.
+        said: String,
+    },
+    /// A file made inside belongs to somebody else outside.
+    #[error(
+        "a file made inside belongs to {}:{} outside instead of {}:{}, the owner of {path}",
+        found.uid, found.gid, wished.uid, wished.gid
+    )]
+    OtherOwner {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it should be.
+        wished: Owner,
+        /// Whose it is.
+        found: Owner,
+    },
+    /// The file made inside is not to be seen outside.
+    #[error("a file made inside is not to be seen in {path}: the engine mounts something else")]
+    NotSeen {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The volumes could not be given to the sandbox's user.
+    #[error("the volumes could not be given to the sandbox's user: {said}")]
+    NotOwned {
+        /// What the probe said.
+        said: String,
+    },
+    /// The probe did not end.
+    #[error("the probe did not end within {} s", after.as_secs())]
+    NoEnd {
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
