@@ -1,6 +1,7 @@
 //! Getting an image into the engine: pulled, or built here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use occ_engine::{Engine, ImageFacts, ImageId};
 use occ_image::guest;
@@ -10,7 +11,11 @@ use crate::error::{ApplyError, PullAttempt};
 use crate::event::Event;
 use crate::foreign::foreign;
 use crate::record::{ImageState, Source};
+use crate::stall::Pulse;
 use crate::world::World;
+
+/// A pull that has not moved for so long will not move again.
+const STALLED: Duration = Duration::from_secs(90);
 
 /// An image that arrived, and where from.
 pub(crate) struct Acquired {
@@ -47,12 +52,19 @@ enum PullStop {
 }
 
 async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<Acquired, PullStop> {
-    let observer = |event| (world.observer)(Event::Transfer(event));
+    let pulse = Pulse::new();
+    let observer = |event| {
+        pulse.beat();
+        (world.observer)(Event::Transfer(event));
+    };
     let pulled = tokio::select! {
-        pulled = world.engine.pull_image(name, &observer) => pulled,
+        pulled = pulse.watch(STALLED, world.engine.pull_image(name, &observer)) => pulled,
         () = world.cancel.cancelled() => return Err(PullStop::Fatal(ApplyError::Interrupted)),
     };
     let attempt = |why: String| PullStop::Attempt(PullAttempt { name: name.to_owned(), why });
+    let Some(pulled) = pulled else {
+        return Err(attempt(format!("nothing moved for {} s", STALLED.as_secs())));
+    };
     let facts = match pulled {
         Ok(facts) => facts,
         // The engine itself is gone: no other name will fare better.

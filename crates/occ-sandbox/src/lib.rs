@@ -25,6 +25,7 @@ mod question;
 mod record;
 mod refusal;
 mod spec;
+mod stall;
 mod step;
 mod undo;
 mod world;
