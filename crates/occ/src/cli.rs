@@ -86,6 +86,8 @@ pub(crate) enum Command {
     /// Stop and start the sandbox
     Restart(commands::restart::RestartArgs),
     /// Show what runs, and whether it is healthy
+    ///
+    /// Ends with 0 when the sandbox is healthy, 1 when it does not run, 7 when it runs and is not healthy.
     Status(commands::status::StatusArgs),
     /// Show what the server has written
     Logs(commands::logs::LogsArgs),
