@@ -16,6 +16,8 @@ pub const LABEL_OPENCODE: &str = "org.opencode-cloud.opencode-version";
 pub const LABEL_BUILD_KEY: &str = "org.opencode-cloud.build-key";
 /// Label of a container or volume: the instance it belongs to.
 pub const LABEL_INSTANCE: &str = "org.opencode-cloud.instance";
+/// Label of a container or volume: number of the user of the host it belongs to.
+pub const LABEL_USER: &str = "org.opencode-cloud.user";
 /// Label of a container: the wish it was made for.
 pub const LABEL_SPEC: &str = "org.opencode-cloud.spec";
 

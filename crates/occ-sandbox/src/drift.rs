@@ -8,7 +8,7 @@ use occ_image::guest;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::instance::Instance;
+use crate::refusal::stranger;
 use crate::spec::SandboxSpec;
 
 /// One difference.
@@ -35,12 +35,8 @@ impl fmt::Display for Drift {
 
 /// Returns whether a container is this sandbox's own and differs in nothing.
 pub(crate) fn serves(spec: &SandboxSpec, container: &ContainerState) -> bool {
-    is_own(&spec.instance, container) && drift(spec, container).is_empty()
-}
-
-/// Returns whether a container belongs to this instance.
-pub fn is_own(instance: &Instance, container: &ContainerState) -> bool {
-    container.labels.get(guest::LABEL_INSTANCE).map(String::as_str) == Some(instance.name())
+    stranger(spec.claim(), &container.name, &container.labels).is_none()
+        && drift(spec, container).is_empty()
 }
 
 /// Returns every difference, in the order of the settings' names.

@@ -32,7 +32,7 @@ mod world;
 
 pub use apply::{Outcome, apply};
 pub use cancel::Cancel;
-pub use drift::{Drift, drift, is_own};
+pub use drift::{Drift, drift};
 pub use error::{ApplyError, ProbeError, PullAttempt};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};
@@ -48,7 +48,7 @@ pub use plan::{Decision, Plan, plan_start};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use question::{Consent, Question, Topic};
 pub use record::{Home, ImageState, Record, Source, Unreadable};
-pub use refusal::{FolderProblem, Refusal};
+pub use refusal::{Claim, FolderProblem, Refusal, stranger};
 pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};
 pub use step::Step;
 pub use world::World;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use occ_engine::{ContainerState, Engine, EngineFacts, Error, ImageFacts, ImageId};
+use occ_engine::{ContainerState, Engine, EngineFacts, Error, ImageFacts, ImageId, VolumeFacts};
 
 use crate::drift::serves;
 use crate::record::Record;
@@ -33,7 +33,7 @@ pub struct Surroundings {
     /// What the record says.
     pub record: Option<Record>,
     /// Volumes of the wish that exist already.
-    pub volumes: Vec<String>,
+    pub volumes: Vec<VolumeFacts>,
 }
 
 /// Whether the wished port can be bound on this host.
@@ -126,10 +126,13 @@ async fn image_of<E: Engine>(
     }
 }
 
-async fn existing<E: Engine>(engine: &E, volumes: &[(String, &str)]) -> Result<Vec<String>, Error> {
+async fn existing<E: Engine>(
+    engine: &E,
+    volumes: &[(String, &str)],
+) -> Result<Vec<VolumeFacts>, Error> {
     let looks = volumes.iter().map(|(name, _)| engine.volume(name));
     let seen = futures_util::future::try_join_all(looks).await?;
-    Ok(seen.into_iter().flatten().map(|facts| facts.name).collect())
+    Ok(seen.into_iter().flatten().collect())
 }
 
 fn holds(container: Option<&ContainerState>, wished: SocketAddr) -> bool {

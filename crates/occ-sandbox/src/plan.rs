@@ -3,11 +3,11 @@
 use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageId, Phase};
 use serde::Serialize;
 
-use crate::drift::{drift, is_own};
+use crate::drift::drift;
 use crate::foreign::foreign;
 use crate::observe::{Observation, PortState, Surroundings};
 use crate::question::{Consent, Question, Topic};
-use crate::refusal::{FolderProblem, Refusal};
+use crate::refusal::{FolderProblem, Refusal, stranger};
 use crate::spec::{ImageSource, Owner, SandboxSpec, Workspace};
 use crate::step::Step;
 
@@ -103,7 +103,8 @@ fn from_nothing(
             Err(question) => return Decision::Ask(question),
         }
     }
-    let missing = spec.volumes().into_iter().filter(|(name, _)| !seen.volumes.contains(name));
+    let there = |name: &String| seen.volumes.iter().any(|volume| volume.name == *name);
+    let missing = spec.volumes().into_iter().filter(|(name, _)| !there(name));
     steps.extend(missing.map(|(name, _)| Step::CreateVolume { name }));
     if let Workspace::Folder { path, owner } = &spec.workspace {
         steps.push(Step::ProveFolder { path: path.clone(), owner: *owner });
@@ -167,15 +168,21 @@ fn acquisition(
 }
 
 fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
-    if let Some(container) =
-        seen.container.as_ref().filter(|container| !is_own(&spec.instance, container))
+    let claim = spec.claim();
+    if let Some(container) = &seen.container
+        && let Some(refusal) = stranger(claim, &container.name, &container.labels)
     {
-        return Some(Refusal::ForeignContainer { name: container.name.clone() });
+        return Some(refusal);
     }
     if let PortState::Taken { by, next_free } = &seen.port {
         return Some(Refusal::PortTaken { port: spec.port, by: by.clone(), next_free: *next_free });
     }
-    folder_problem(spec, &seen.around.as_ref()?.engine)
+    let around = seen.around.as_ref()?;
+    // A volume without labels may be one that its owner brought back; one of another user is not ours.
+    let mut labelled = around.volumes.iter().filter(|volume| !volume.labels.is_empty());
+    labelled
+        .find_map(|volume| stranger(claim, &volume.name, &volume.labels))
+        .or_else(|| folder_problem(spec, &around.engine))
 }
 
 fn folder_problem(spec: &SandboxSpec, engine: &EngineFacts) -> Option<Refusal> {

@@ -1,6 +1,11 @@
 //! Wishes that are not granted, and why.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use occ_image::guest;
+
+use crate::instance::Instance;
 
 /// Why a wish is not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,10 +19,17 @@ pub enum Refusal {
         /// The next free port.
         next_free: Option<u16>,
     },
-    /// A container under our name was made by something else.
-    ForeignContainer {
+    /// A container or volume under our name was made by something else.
+    Foreign {
         /// The name.
         name: String,
+    },
+    /// A container or volume under our name belongs to another user of this host.
+    OtherUser {
+        /// The name.
+        name: String,
+        /// The user's number.
+        user: String,
     },
     /// Files of the folder could never belong to its owner.
     Folder {
@@ -39,4 +51,31 @@ pub enum FolderProblem {
     RemappedUsers,
     /// The engine runs on another machine.
     RemoteEngine,
+}
+
+/// Who may touch what: one instance of one user of the host.
+///
+/// An engine is shared by all users who may speak to it; what one of them made is no other's to start with
+/// another password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The instance.
+    pub instance: &'a Instance,
+    /// Number of the user.
+    pub user: u32,
+}
+
+/// Returns why a thing with these labels is not for `claim` to touch, or none when it is.
+pub fn stranger(
+    claim: Claim<'_>,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> Option<Refusal> {
+    let label = |label: &str| labels.get(label).map(String::as_str);
+    let name = name.to_owned();
+    if label(guest::LABEL_INSTANCE) != Some(claim.instance.name()) {
+        return Some(Refusal::Foreign { name });
+    }
+    let user = label(guest::LABEL_USER)?;
+    (user != claim.user.to_string()).then(|| Refusal::OtherUser { name, user: user.to_owned() })
 }

@@ -12,12 +12,15 @@ use occ_image::guest;
 use serde_json::{Value, json};
 
 use crate::instance::Instance;
+use crate::refusal::Claim;
 
 /// Everything a person may wish of a sandbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SandboxSpec {
     /// Which sandbox.
     pub instance: Instance,
+    /// Number of the host's user it belongs to.
+    pub user: u32,
     /// Address on the host that accepts connections.
     pub bind: IpAddr,
     /// Port on the host.
@@ -78,6 +81,11 @@ pub enum ImageSource {
 }
 
 impl SandboxSpec {
+    /// Returns what this wish may touch.
+    pub fn claim(&self) -> Claim<'_> {
+        Claim { instance: &self.instance, user: self.user }
+    }
+
     /// Returns the user and group the sandbox's processes run as.
     pub fn owner(&self) -> Owner {
         match &self.workspace {
@@ -163,12 +171,16 @@ impl SandboxSpec {
     fn labels(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
+            (guest::LABEL_USER.to_owned(), self.user.to_string()),
             (guest::LABEL_SPEC.to_owned(), json!(self.fixed()).to_string()),
         ])
     }
 
     /// Returns the labels of a volume of this sandbox.
     pub fn volume_labels(&self) -> Vec<(String, String)> {
-        vec![(guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned())]
+        vec![
+            (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
+            (guest::LABEL_USER.to_owned(), self.user.to_string()),
+        ]
     }
 }

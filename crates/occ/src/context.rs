@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use occ_sandbox::{Cancel, Home, Instance, Lock, TryLock};
+use occ_sandbox::{Cancel, Claim, Home, Instance, Lock, TryLock};
 
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
@@ -36,6 +36,11 @@ impl Context {
     pub(crate) fn layers(&self) -> Result<Layers, Failure> {
         let file = ConfigFile::read(&self.env.config_file())?;
         Ok(Layers::new(&file, |name| self.env.variable(name))?)
+    }
+
+    /// Returns what this user may touch.
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        Claim { instance: &self.instance, user: rustix::process::getuid().as_raw() }
     }
 
     /// Returns the sandbox's own files.

@@ -207,7 +207,14 @@ impl From<Refusal> for Failure {
                     None => failure.hint("choose another: occ start --port PORT"),
                 }
             }
-            Refusal::ForeignContainer { name } => Self::new(
+            Refusal::OtherUser { name, user } => Self::new(
+                Exit::Failed,
+                format!(
+                    "this belongs to the sandbox of another user of this machine ({user}): {name}"
+                ),
+            )
+            .hint("use another name for yours: occ start --instance NAME"),
+            Refusal::Foreign { name } => Self::new(
                 Exit::Failed,
                 format!("a container of that name was made by something else: {name}"),
             )

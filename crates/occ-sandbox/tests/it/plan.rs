@@ -125,7 +125,29 @@ async fn a_container_of_somebody_else_is_never_touched() {
     stage.engine.create_container(&foreign).await.expect("create");
     let decision = stage.decide(&wish(), &Consent::yes()).await;
     let name = wish().instance.container();
-    assert_eq!(decision, Decision::Refuse(Refusal::ForeignContainer { name }));
+    assert_eq!(decision, Decision::Refuse(Refusal::Foreign { name }));
+}
+
+#[tokio::test]
+async fn a_sandbox_of_another_user_is_never_touched_neither_its_container_nor_its_volumes() {
+    let stage = Stage::with_image();
+    stage.start(&wish()).await.expect("start");
+    let other = occ_sandbox::SandboxSpec { user: 1001, ..wish() };
+    let refused =
+        |name: String| Decision::Refuse(Refusal::OtherUser { name, user: wish().user.to_string() });
+    let container = wish().instance.container();
+    assert_eq!(stage.decide(&other, &Consent::yes()).await, refused(container.clone()));
+    stage.engine.change(|world| world.remove(&container));
+    let volume = wish().instance.volume("data");
+    assert_eq!(stage.decide(&other, &Consent::yes()).await, refused(volume));
+}
+
+#[tokio::test]
+async fn a_volume_without_labels_was_brought_back_by_its_owner_and_is_used() {
+    let stage = Stage::with_image();
+    let volume = wish().instance.volume("data");
+    stage.engine.create_volume(&volume, &[]).await.expect("create");
+    assert_eq!(kinds(&stage.plan(&wish()).await), [&VOLUMES[..4], &RUN].concat());
 }
 
 #[tokio::test]

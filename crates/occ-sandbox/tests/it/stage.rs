@@ -126,6 +126,7 @@ fn archive() -> Vec<u8> {
 pub(crate) fn wish() -> SandboxSpec {
     SandboxSpec {
         instance: Instance::first(),
+        user: 1000,
         bind: IpAddr::from([127, 0, 0, 1]),
         port: 3000,
         workspace: Workspace::Volume,

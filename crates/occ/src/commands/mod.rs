@@ -14,7 +14,7 @@ pub(crate) mod stop;
 pub(crate) mod version;
 
 use occ_engine::{ContainerState, Engine};
-use occ_sandbox::is_own;
+use occ_sandbox::stranger;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -47,9 +47,9 @@ async fn own_container<E: Engine>(
 ) -> Result<Option<ContainerState>, Failure> {
     let state = engine.container(&context.instance.container()).await?;
     if let Some(state) = &state
-        && !is_own(&context.instance, state)
+        && let Some(refusal) = stranger(context.claim(), &state.name, &state.labels)
     {
-        return Err(occ_sandbox::Refusal::ForeignContainer { name: state.name.clone() }.into());
+        return Err(refusal.into());
     }
     Ok(state)
 }

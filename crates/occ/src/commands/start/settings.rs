@@ -105,6 +105,7 @@ fn wish(
         .collect();
     Ok(SandboxSpec {
         instance: context.instance.clone(),
+        user: context.claim().user,
         bind: config.bind,
         port: config.port,
         workspace: config.workspace.as_deref().map_or(Ok(Workspace::Volume), folder)?,
