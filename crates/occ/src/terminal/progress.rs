@@ -35,17 +35,31 @@ struct State {
 struct Now {
     text: String,
     bytes: Option<(u64, u64)>,
-    /// Whether this is news even if something was said a moment ago.
-    news: bool,
+    worth: Worth,
+}
+
+/// How much it matters that it is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// It may be passed over when something was said a moment ago.
+    More,
+    /// It is said.
+    News,
+    /// It is said, and still stands there when the work is over.
+    Lasting,
 }
 
 impl Now {
     fn news(text: impl Into<String>) -> Self {
-        Self { text: text.into(), bytes: None, news: true }
+        Self { text: text.into(), bytes: None, worth: Worth::News }
+    }
+
+    fn lasting(text: impl Into<String>) -> Self {
+        Self { text: text.into(), bytes: None, worth: Worth::Lasting }
     }
 
     fn more(text: impl Into<String>, bytes: Option<(u64, u64)>) -> Self {
-        Self { text: text.into(), bytes, news: false }
+        Self { text: text.into(), bytes, worth: Worth::More }
     }
 }
 
@@ -97,18 +111,19 @@ impl Progress {
             Event::Begin { step, number, of } => {
                 let text = format!("[{number}/{of}] {}", title(step));
                 let long = matches!(step, Step::Pull { .. } | Step::Build { .. });
-                Some(Now { text, bytes: None, news: long || self.verbose })
+                let worth = if long || self.verbose { Worth::News } else { Worth::More };
+                Some(Now { text, bytes: None, worth })
             }
             Event::Done { .. } => None,
             Event::Transfer(transfer) => Some(transfer_now(transfer, state)),
             Event::Build(build) => Some(build_now(build)),
             Event::PullFailed { name, why } => {
-                Some(Now::news(format!("not pulled: {name}: {why}")))
+                Some(Now::lasting(format!("not pulled: {name}: {why}")))
             }
             Event::Waiting { for_what, .. } => {
                 Some(Now::more(format!("{}: waiting for {for_what}", state.title), None))
             }
-            Event::Undo { what } => Some(Now::news(format!("taking back: {what}"))),
+            Event::Undo { what } => Some(Now::lasting(format!("taking back: {what}"))),
         }
     }
 }
@@ -140,8 +155,8 @@ fn build_now(build: &Build) -> Now {
     match build {
         Build::WaitingForOtherBuild => Now::news("Waiting for another build on this machine"),
         Build::Checking(phase) => Now::more(format!("Checking what is there: {phase}"), None),
-        Build::Reused(phase) => Now::news(format!("  {phase}: there already")),
-        Build::Damaged(phase) => Now::news(format!("  {phase}: damaged, made again")),
+        Build::Reused(phase) => Now::lasting(format!("  {phase}: there already")),
+        Build::Damaged(phase) => Now::lasting(format!("  {phase}: damaged, made again")),
         Build::Begin(phase) => Now::news(format!("  {phase}: being made")),
         Build::Doing { phase, what } => Now::more(format!("  {phase}: {what}"), None),
         Build::Packages { done, total } => {
@@ -150,7 +165,7 @@ fn build_now(build: &Build) -> Now {
         Build::Bytes { phase, done, total } => {
             Now::more(format!("  {phase}: written"), Some((*done, *total)))
         }
-        Build::Done(phase) => Now::news(format!("  {phase}: done")),
+        Build::Done(phase) => Now::lasting(format!("  {phase}: done")),
     }
 }
 
@@ -171,7 +186,7 @@ fn draw(state: &mut State, now: &Now) {
         bar.set_length(total);
         bar.set_position(done);
     }
-    if now.news && now.text.starts_with("  ") && !now.text.ends_with("being made") {
+    if now.worth == Worth::Lasting {
         bar.println(&now.text);
     } else {
         bar.set_message(now.text.trim().to_owned());
@@ -180,7 +195,7 @@ fn draw(state: &mut State, now: &Now) {
 
 fn line(state: &mut State, now: &Now) {
     let quiet_for = state.said.elapsed().min(state.begun.elapsed());
-    if !now.news && quiet_for < PATIENCE {
+    if now.worth == Worth::More && quiet_for < PATIENCE {
         return;
     }
     state.said = Instant::now();
