@@ -57,6 +57,11 @@ npm_package() {
     if [[ $(candidate nodejs) == *nodesource* ]]; then echo nodejs; else echo npm; fi
 }
 
+# Debian 13 and later ship the docker command apart from the engine.
+docker_client_package() {
+    if [[ -n $(candidate docker-cli) ]]; then echo docker-cli; else echo docker.io; fi
+}
+
 # Drops what is installed already and what was named twice.
 tidy_missing() {
     local package kept=()

@@ -32,9 +32,11 @@ look_for_basics() {
 # plan_packages DRY_RUN: turns what is lacking into package names and says them.
 plan_packages() {
     local dry_run=$1
-    if ((${#missing[@]})) || [[ $lacks_npm$lacks_rust ]]; then
+    local lacks_docker_client=${lacks_docker_client:-}
+    if ((${#missing[@]})) || [[ $lacks_npm$lacks_rust$lacks_docker_client ]]; then
         $dry_run || refresh_package_lists "${missing[@]}" ${lacks_npm:+npm} ${lacks_rust:+cargo}
         [[ -z $lacks_npm ]] || missing+=("$(npm_package)")
+        [[ -z $lacks_docker_client ]] || missing+=("$(docker_client_package)")
         if [[ $lacks_rust ]] && ! plan_rust; then
             $dry_run || no_rust
             say "A Rust $(minimum_rust) or newer is missing; the package lists read so far name none."
