@@ -7,6 +7,19 @@ use crate::guest::{
 use crate::key::Encoding;
 use crate::tree::{Content, Entry, Kind, LayerTree, TreeError};
 
+/// opencode's managed configuration as it is in the image.
+const MANAGED: &str = include_str!("../../../image/guest/opencode.json");
+
+/// Returns opencode's managed configuration for a sandbox whose owner allows opencode's own hosted models;
+/// in the image they are off.
+#[expect(clippy::missing_panics_doc, reason = "the file is compiled in, and a test reads it")]
+pub fn managed_config_with_hosted_models() -> String {
+    let mut config: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(MANAGED).expect("a test reads it");
+    config.remove("disabled_providers");
+    format!("{:#}\n", serde_json::Value::Object(config))
+}
+
 /// A file or folder as the plan describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestEntry {
@@ -27,7 +40,7 @@ pub(crate) fn entries(version: &str) -> Vec<GuestEntry> {
         file(HEALTHCHECK, include_str!("../../../image/guest/healthcheck"), 0o755),
         file(AGENT_SHELL, include_str!("../../../image/guest/agent-sh"), 0o755),
         file(PLACEHOLDER, include_str!("../../../image/guest/placeholder"), 0o755),
-        file(MANAGED_CONFIG, include_str!("../../../image/guest/opencode.json"), 0o644),
+        file(MANAGED_CONFIG, MANAGED, 0o644),
         file("/etc/gitconfig", include_str!("../../../image/guest/gitconfig"), 0o644),
         file("/etc/sudoers.d/opencode", include_str!("../../../image/guest/sudoers"), 0o440),
         file(VERSION_FILE, &format!("{version}\n"), 0o644),
@@ -87,6 +100,18 @@ pub(crate) fn tree(entries: &[GuestEntry]) -> Result<LayerTree, TreeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn allowing_hosted_models_changes_nothing_else_of_the_managed_configuration() {
+        let shipped: serde_json::Value = serde_json::from_str(MANAGED).expect("JSON");
+        assert_eq!(shipped["disabled_providers"], serde_json::json!(["opencode"]));
+        let mut allowed: serde_json::Value =
+            serde_json::from_str(&managed_config_with_hosted_models()).expect("JSON");
+        assert_eq!(allowed.get("disabled_providers"), None);
+        allowed["disabled_providers"] = shipped["disabled_providers"].clone();
+        assert_eq!(allowed, shipped);
+    }
+
     use crate::guest::{EXIT_NO_PASSWORD, OPENCODE, PASSWORD_FILE, PORT, WORKSPACE};
 
     fn text(path: &str) -> String {

@@ -44,7 +44,7 @@ pub use cpu::Cpu;
 pub use document::DocumentError;
 pub use error::BuildError;
 pub use event::{Event, Observer, Phase};
-pub use guest_files::GuestEntry;
+pub use guest_files::{GuestEntry, managed_config_with_hosted_models};
 pub use image::Image;
 pub use key::{BuildKey, LayerKey};
 pub use lock::{Lock, Pin};

@@ -22,6 +22,14 @@ pub(crate) async fn files<E: Engine>(
         mode: 0o400,
         owner: (owner.uid, owner.gid),
     }];
+    if spec.hosted_models {
+        files.push(GuestFile {
+            path: guest::MANAGED_CONFIG.to_owned(),
+            bytes: occ_image::managed_config_with_hosted_models().into_bytes(),
+            mode: 0o644,
+            owner: (0, 0),
+        });
+    }
     if owner != Owner::GUEST {
         files.extend(FOLDERS.map(|path| folder(path, owner)));
         for (path, renumber) in ACCOUNT_FILES {

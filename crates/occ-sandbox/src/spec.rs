@@ -35,6 +35,8 @@ pub struct SandboxSpec {
     pub restart: RestartPolicy,
     /// Size and number of log files kept.
     pub logs: LogRotation,
+    /// Whether opencode's own hosted models may be used; they answer without a key, and see the prompts.
+    pub hosted_models: bool,
     /// Where an image comes from when none is there.
     pub image: ImageSource,
     /// How long the server may take to become ready.
@@ -114,6 +116,7 @@ impl SandboxSpec {
         };
         [
             ("bind_address", json!(self.bind)),
+            ("hosted_models", json!(self.hosted_models)),
             ("isolation", json!(self.isolation)),
             ("limits", json!(self.limits)),
             ("logs", json!(self.logs)),

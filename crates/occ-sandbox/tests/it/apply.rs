@@ -35,6 +35,21 @@ async fn the_password_is_in_a_file_of_the_user_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn hosted_models_are_off_until_the_owner_allows_them() {
+    let managed = |stage: &Stage| {
+        let files = stage.engine.uploads(&wish().instance.container());
+        files.into_iter().find(|file| file.path == guest::MANAGED_CONFIG)
+    };
+    let stage = Stage::with_image();
+    stage.start(&wish()).await.expect("start");
+    assert_eq!(managed(&stage), None, "the image's own is replaced without need");
+    stage.start(&SandboxSpec { hosted_models: true, ..wish() }).await.expect("start");
+    let file = managed(&stage).expect("put in");
+    assert!(!String::from_utf8_lossy(&file.bytes).contains("disabled_providers"));
+    assert_eq!((file.mode, file.owner), (0o644, (0, 0)));
+}
+
+#[tokio::test]
 async fn a_prebuilt_image_is_remembered_with_its_registry() {
     let engine = FakeEngine::new().with_remote(PREBUILT, FakeImage::new(&OURS, "amd64"));
     let stage = Stage::new(engine);

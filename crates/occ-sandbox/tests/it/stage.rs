@@ -134,6 +134,7 @@ pub(crate) fn wish() -> SandboxSpec {
         limits: Limits { memory: Some(2 << 30), cpu_millis: Some(2000), pids: Some(512) },
         restart: RestartPolicy::UnlessStopped,
         logs: LogRotation { max_size: 10 << 20, max_files: 3 },
+        hosted_models: false,
         image: ImageSource::Build,
         start_timeout: Duration::from_secs(5),
         said: std::collections::BTreeMap::new(),

@@ -55,6 +55,12 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Processors the sandbox may use, such as 1.5; null for no limit.",
     },
     Key {
+        name: "hosted_models",
+        kind: Kind::Flag,
+        default: || json!(false),
+        doc: "Whether opencode's own hosted models may be used; they answer without a key of yours, and see your prompts.",
+    },
+    Key {
         name: "image_source",
         kind: Kind::Choice(&["prebuilt", "build"]),
         default: || json!("prebuilt"),

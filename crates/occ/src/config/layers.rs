@@ -105,6 +105,7 @@ impl Layers {
                 "on-failure" => RestartPolicy::OnFailure(3),
                 _ => RestartPolicy::UnlessStopped,
             },
+            hosted_models: self.get("hosted_models").0 == Value::Bool(true),
             prebuilt: text("image_source") == "prebuilt",
             registries: self
                 .get("registries")
@@ -151,6 +152,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) logs: LogRotation,
     pub(crate) restart: RestartPolicy,
+    pub(crate) hosted_models: bool,
     pub(crate) prebuilt: bool,
     pub(crate) registries: Vec<String>,
     pub(crate) start_timeout: Duration,

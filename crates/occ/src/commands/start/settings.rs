@@ -113,6 +113,7 @@ fn wish(
         limits: config.limits,
         restart: config.restart,
         logs: config.logs,
+        hosted_models: config.hosted_models,
         image: if config.prebuilt { ImageSource::Prebuilt(names) } else { ImageSource::Build },
         start_timeout: config.start_timeout,
         said,

@@ -27,6 +27,23 @@ fn a_changed_setting_asks_and_with_consent_replaces_the_container_and_keeps_the_
 }
 
 #[test]
+fn opencodes_own_hosted_models_are_off_until_they_are_allowed() {
+    let bench = running();
+    let providers = || {
+        let ask = "curl -s -u \"opencode:$(cat /run/opencode-cloud/password)\" \
+            http://127.0.0.1:4096/provider | jq -c .connected";
+        bench.run(["exec", "--", "sh", "-c", ask]).success().stdout
+    };
+    assert_eq!(providers(), "[]\n");
+    bench.run(["config", "set", "hosted_models", "true"]).success();
+    bench.run(["start", "--yes"]).success();
+    assert_eq!(providers(), "[\"opencode\"]\n");
+    bench.run(["config", "unset", "hosted_models"]).success();
+    bench.run(["start", "--yes"]).success();
+    assert_eq!(providers(), "[]\n");
+}
+
+#[test]
 fn at_a_terminal_no_is_the_default_and_yes_is_a_yes() {
     let bench = running();
     let before = bench.inspect()["Id"].clone();
