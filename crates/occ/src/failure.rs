@@ -2,7 +2,7 @@
 
 use occ_engine::Error as EngineError;
 use occ_image::BuildError;
-use occ_sandbox::{ApplyError, FolderProblem, Question, Refusal, Topic};
+use occ_sandbox::{ApplyError, FolderProblem, Instance, Question, Refusal, Topic};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -43,6 +43,20 @@ impl Failure {
     /// Adds what to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Makes the commands in the hints speak of an instance beside the first, so that they can be typed
+    /// as they stand.
+    pub(crate) fn speaking_of(mut self, instance: &Instance) -> Self {
+        if !instance.is_first() {
+            for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--instance")) {
+                for verb in ["start", "stop", "status", "logs", "password"] {
+                    let named = format!("occ --instance {instance} {verb}");
+                    *hint = hint.replace(&format!("occ {verb}"), &named);
+                }
+            }
+        }
         self
     }
 
@@ -301,5 +315,25 @@ impl From<crate::config::EnvironmentError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::of(Exit::Failed, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_can_be_typed_as_they_stand_whichever_instance_is_meant() {
+        let failure = || Failure::usage("x").hint("try: occ start --port 3001");
+        let blue: Instance = "blue".parse().expect("valid");
+        let hints = |failure: Failure| failure.hints;
+        assert_eq!(
+            hints(failure().speaking_of(&Instance::first())),
+            ["try: occ start --port 3001"]
+        );
+        assert_eq!(
+            hints(failure().speaking_of(&blue)),
+            ["try: occ --instance blue start --port 3001"]
+        );
     }
 }

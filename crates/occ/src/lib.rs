@@ -31,7 +31,13 @@ pub fn main() -> ExitCode {
     let context = Context::new(&cli.global);
     let exit = match commands::run(cli.command, &context) {
         Ok(exit) => exit,
-        Err(failure) => context.terminal.failure(&failure),
+        Err(failure) => {
+            // A variable still names the instance when the hint is typed; a flag has to be repeated.
+            let named = context.env.variable("OCC_INSTANCE");
+            let needless = named.as_deref() == Some(context.instance.name());
+            let failure = if needless { failure } else { failure.speaking_of(&context.instance) };
+            context.terminal.failure(&failure)
+        }
     };
     exit.into()
 }
