@@ -1,7 +1,9 @@
 //! Small images that stand in for the real one: they keep the guest contract's labels and behave as
 //! badly as a test wants.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use occ_image::guest;
 use serde_json::json;
@@ -69,8 +71,12 @@ impl StandIn<'_> {
         for folder in ["bin", "etc", "run", &guest::RUNTIME_FOLDER[1..]] {
             archive.folder(folder);
         }
-        for place in guest::PLACES {
-            archive.own_folder(&place.path[1..]);
+        // Every folder on the way too: some storage drivers make missing parents with a mode that lets nobody
+        // through.
+        let ways = guest::PLACES.iter().flat_map(|place| Path::new(&place.path[1..]).ancestors());
+        let folders: BTreeSet<&Path> = ways.filter(|folder| *folder != Path::new("")).collect();
+        for folder in folders {
+            archive.own_folder(&folder.display().to_string());
         }
         archive.file("bin/busybox", &busybox, 0o755);
         for name in ["sh", "nc", "cat", "sleep", "echo", "base64", "tr", "id", "chown", "rm"] {
