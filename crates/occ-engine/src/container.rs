@@ -120,6 +120,14 @@ pub enum Phase {
     Other(String),
 }
 
+impl Phase {
+    /// Returns whether there are processes, now or again in a moment: what must be stopped before it is
+    /// replaced.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+}
+
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitStatus {

@@ -6,7 +6,6 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use crate::base_tree;
-use crate::build::layer_error;
 use crate::cache::{Cache, Layer};
 use crate::error::BuildError;
 use crate::event::{Event, Observer, Phase};
@@ -37,7 +36,7 @@ pub(crate) fn make(
     cache.put(&plan.base_key(), |file| {
         let total = tree.content_size();
         let out = Pulse::new(BufWriter::new(file), Phase::Base, total, (observer, cancel));
-        layer::write(tree, out).map_err(layer_error(&archive))
+        layer::write(tree, out).map_err(BuildError::in_layer(&archive))
     })
 }
 

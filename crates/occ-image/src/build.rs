@@ -11,7 +11,7 @@ use crate::event::{Event, Observer, Phase};
 use crate::guest_files;
 use crate::image::Image;
 use crate::key::LayerKey;
-use crate::layer::{self, WriteError};
+use crate::layer;
 use crate::plan::BuildPlan;
 use crate::workshop::Workshop;
 use crate::{base, opencode};
@@ -64,15 +64,7 @@ pub fn build(
 fn make_guest(plan: &BuildPlan, cache: &Cache<'_>) -> Result<Layer, BuildError> {
     let tree = guest_files::tree(&plan.guest)?;
     cache.put(&plan.guest_key(), |file| {
-        layer::write(tree, BufWriter::new(file)).map_err(layer_error(Path::new("the guest files")))
+        layer::write(tree, BufWriter::new(file))
+            .map_err(BuildError::in_layer(Path::new("the guest files")))
     })
-}
-
-/// Returns a conversion of errors on a layer made from `source`.
-pub(crate) fn layer_error(source: &Path) -> impl FnOnce(WriteError) -> BuildError + use<> {
-    let at = BuildError::at(source);
-    move |error| match error {
-        WriteError::Tree(error) => error.into(),
-        WriteError::Io(error) => at(error),
-    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use occ_oci::VerifyingError;
 
+use crate::layer::WriteError;
 use crate::tree::TreeError;
 
 /// Why there is no image.
@@ -99,6 +100,15 @@ impl BuildError {
                 }
                 _ => Self::File { path, source },
             }
+        }
+    }
+
+    /// Returns a conversion of errors on a layer made from `source`.
+    pub(crate) fn in_layer(source: &Path) -> impl FnOnce(WriteError) -> Self + use<> {
+        let at = Self::at(source);
+        move |error| match error {
+            WriteError::Tree(error) => error.into(),
+            WriteError::Io(error) => at(error),
         }
     }
 }

@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use flate2::read::GzDecoder;
 use occ_oci::{Verifying, VerifyingError};
 
-use crate::build::layer_error;
 use crate::cache::{Cache, Layer};
 use crate::error::BuildError;
 use crate::event::{Observer, Phase};
@@ -42,7 +41,7 @@ pub(crate) fn make(
     cache.put(&plan.opencode_key(), |file| {
         let size = pin.binary_size;
         let out = Pulse::new(BufWriter::new(file), Phase::Opencode, size, (observer, cancel));
-        layer::write(tree, out).map_err(layer_error(&binary))
+        layer::write(tree, out).map_err(BuildError::in_layer(&binary))
     })
 }
 

@@ -17,22 +17,16 @@ use crate::world::World;
 /// A pull that has not moved for so long will not move again.
 const STALLED: Duration = Duration::from_secs(90);
 
-/// An image that arrived, and where from.
-pub(crate) struct Acquired {
-    pub(crate) facts: ImageFacts,
-    pub(crate) state: ImageState,
-}
-
 /// Pulls the first image that one of `names` gives and that keeps the guest contract.
 pub(crate) async fn pull<E: Engine, S>(
     world: &World<'_, E, S>,
     names: &[String],
     then_build: bool,
-) -> Result<Acquired, ApplyError> {
+) -> Result<ImageId, ApplyError> {
     let mut attempts = Vec::new();
     for name in names {
         match pull_one(world, name).await {
-            Ok(acquired) => return Ok(acquired),
+            Ok(image) => return Ok(image),
             Err(PullStop::Attempt(attempt)) => {
                 (world.observer)(Event::PullFailed {
                     name: attempt.name.clone(),
@@ -51,7 +45,7 @@ enum PullStop {
     Fatal(ApplyError),
 }
 
-async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<Acquired, PullStop> {
+async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<ImageId, PullStop> {
     let pulse = Pulse::new();
     let observer = |event| {
         pulse.beat();
@@ -78,12 +72,11 @@ async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<A
         return Err(attempt(foreign.to_string()));
     }
     let registry = name.split('/').next().unwrap_or(name).to_owned();
-    let state = state(world, &facts, Source::Prebuilt, Some(registry));
-    keep(world, facts, state).map_err(PullStop::Fatal)
+    keep(world, facts, Source::Prebuilt, Some(registry)).map_err(PullStop::Fatal)
 }
 
 /// Builds the image and loads it into the engine.
-pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<Acquired, ApplyError> {
+pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<ImageId, ApplyError> {
     let name = world.builder.name().to_owned();
     let built = build_beside(world).await?;
     if world.cancel.is_cancelled() {
@@ -104,8 +97,7 @@ pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<Acqui
             step: "find the loaded image".to_owned(),
             source: occ_engine::Error::NotFound { message: name },
         })?;
-    let state = state(world, &facts, Source::Build, None);
-    keep(world, facts, state)
+    keep(world, facts, Source::Build, None)
 }
 
 /// Builds on a thread of its own, so that news and requests to stop go through meanwhile.
@@ -145,10 +137,7 @@ pub(crate) async fn adopt<E: Engine, S>(
     let facts = looked.map_err(ApplyError::engine("look at the image"))?;
     let local = format!("{}:", guest::LOCAL_REPOSITORY);
     match facts.filter(|facts| facts.tags.iter().any(|tag| tag.starts_with(&local))) {
-        Some(facts) => {
-            let state = state(world, &facts, Source::Build, None);
-            Ok(world.home.save_image_state(&state, world.lock)?)
-        }
+        Some(facts) => keep(world, facts, Source::Build, None).map(drop),
         None => Ok(()),
     }
 }
@@ -170,13 +159,16 @@ fn state<E, S>(
     }
 }
 
+/// Writes down where an image came from and returns its id.
 fn keep<E, S>(
     world: &World<'_, E, S>,
     facts: ImageFacts,
-    state: ImageState,
-) -> Result<Acquired, ApplyError> {
+    source: Source,
+    registry: Option<String>,
+) -> Result<ImageId, ApplyError> {
+    let state = state(world, &facts, source, registry);
     world.home.save_image_state(&state, world.lock)?;
-    Ok(Acquired { facts, state })
+    Ok(facts.id)
 }
 
 /// Returns an error and its causes in one line.

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ImageId};
-use tokio::time::Instant;
 
-use crate::acquire::Acquired;
 use crate::error::ApplyError;
 use crate::event::Event;
 use crate::password::Password;
 use crate::plan::Plan;
 use crate::ports::Server;
-use crate::record::{ImageState, Record};
+use crate::record::Record;
 use crate::spec::SandboxSpec;
 use crate::step::Step;
 use crate::undo::Undo;
@@ -22,14 +20,11 @@ use crate::world::World;
 pub struct Outcome {
     /// What runs.
     pub record: Record,
-    /// Where the image came from, when it came now.
-    pub image: Option<ImageState>,
 }
 
 /// What the steps so far have brought.
 struct Progress {
     image: Option<ImageId>,
-    acquired: Option<Acquired>,
     opencode_version: Option<String>,
     container: Option<occ_engine::ContainerId>,
     record: Option<Record>,
@@ -52,13 +47,11 @@ pub async fn apply<E: Engine, S: Server>(
     let mut undo = Undo::default();
     let mut progress = Progress {
         image: plan.image.clone(),
-        acquired: None,
         opencode_version: None,
         container: None,
         record: None,
     };
     for (index, step) in plan.steps.iter().enumerate() {
-        let begun = Instant::now();
         (world.observer)(Event::Begin {
             number: index + 1,
             of: plan.steps.len(),
@@ -76,10 +69,9 @@ pub async fn apply<E: Engine, S: Server>(
             undo.run(world.engine, world.observer).await;
             return Err(error);
         }
-        (world.observer)(Event::Done { step: step.clone(), took: begun.elapsed() });
     }
     let record = progress.record.expect("every plan ends with Record");
-    Ok(Outcome { record, image: progress.acquired.map(|acquired| acquired.state) })
+    Ok(Outcome { record })
 }
 
 fn password<E, S>(world: &World<'_, E, S>) -> Result<Password, ApplyError> {
@@ -104,14 +96,10 @@ async fn run<E: Engine, S: Server>(
     let failed = || ApplyError::engine(step.to_string());
     match step {
         Step::Pull { names, then_build } => {
-            let acquired = crate::acquire::pull(world, names, *then_build).await?;
-            progress.image = Some(acquired.facts.id.clone());
-            progress.acquired = Some(acquired);
+            progress.image = Some(crate::acquire::pull(world, names, *then_build).await?);
         }
         Step::Build { .. } => {
-            let acquired = crate::acquire::build(world).await?;
-            progress.image = Some(acquired.facts.id.clone());
-            progress.acquired = Some(acquired);
+            progress.image = Some(crate::acquire::build(world).await?);
         }
         Step::CreateVolume { name } => {
             if engine.create_volume(name, &spec.volume_labels()).await.map_err(failed())? {

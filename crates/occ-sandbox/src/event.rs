@@ -16,13 +16,6 @@ pub enum Event {
         /// The step.
         step: Step,
     },
-    /// The step is done.
-    Done {
-        /// The step.
-        step: Step,
-        /// How long it took.
-        took: Duration,
-    },
     /// News of a transfer to the engine.
     Transfer(occ_engine::Event),
     /// News of the build.

@@ -81,15 +81,15 @@ async fn state<E: Engine, S>(
 }
 
 /// Returns the address to reach a running sandbox at.
-pub fn dial(state: &ContainerState, spec: &SandboxSpec) -> SocketAddr {
+fn dial(state: &ContainerState, spec: &SandboxSpec) -> SocketAddr {
     let bound = state.publish.first();
     let port = bound.map_or(spec.port, |publish| publish.host_port);
     let address = bound.map_or(spec.bind, |publish| publish.address);
     SocketAddr::new(reachable(address), port)
 }
 
-/// An address that listens everywhere is reached through loopback.
-fn reachable(address: IpAddr) -> IpAddr {
+/// Returns the address to reach a bound one at: what listens everywhere is reached through loopback.
+pub fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(v6) if v6.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),

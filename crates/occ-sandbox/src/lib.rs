@@ -37,7 +37,7 @@ pub use error::{ApplyError, ProbeError, PullAttempt};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};
 pub use foreign::{ForeignImage, foreign};
-pub use health::dial;
+pub use health::reachable;
 pub use instance::{Instance, ParseError as InstanceError};
 pub use observe::{Known, Observation, PortLook, PortState, Surroundings, observe};
 pub use opencode::{Opencode, client};

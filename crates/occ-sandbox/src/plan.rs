@@ -62,17 +62,13 @@ pub fn plan_start(
         if drift.is_empty() {
             return Decision::Ready(resume(spec, container));
         }
-        if is_up(&container.phase) && !consent.has(Topic::Replace) {
+        if container.phase.is_up() && !consent.has(Topic::Replace) {
             return Decision::Ask(Question::Replace { drift });
         }
         steps.push(Step::RemoveContainer { name: container.name.clone(), because: drift });
     }
     let around = seen.around.as_ref().expect("looked around, because no container serves the wish");
     from_nothing(spec, around, built_name, consent, steps)
-}
-
-fn is_up(phase: &Phase) -> bool {
-    matches!(phase, Phase::Running | Phase::Paused | Phase::Restarting)
 }
 
 /// Steps for a container that is what is wished, whatever phase it is in.

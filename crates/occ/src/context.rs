@@ -8,7 +8,6 @@ use occ_sandbox::{Cancel, Claim, Home, Instance, Lock, TryLock};
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
 use crate::env::Environment;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -67,7 +66,7 @@ impl Context {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
                 () = self.cancel.cancelled() => {
-                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                    return Err(Failure::interrupted());
                 }
             }
         }
@@ -98,7 +97,6 @@ impl Context {
 /// Turns the first signal into a wish and returns with the second.
 async fn listen(cancel: &Cancel) -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = || Failure::new(Exit::Interrupted, "interrupted");
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -113,5 +111,6 @@ async fn listen(cancel: &Cancel) -> Failure {
             cancel.cancel();
         }
     }
-    interrupted().hint("what was under way is finished or taken back by the next: occ start")
+    Failure::interrupted()
+        .hint("what was under way is finished or taken back by the next: occ start")
 }

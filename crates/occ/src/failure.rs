@@ -28,6 +28,11 @@ impl Failure {
         Self { exit, message: message.into(), causes: vec![], log: vec![], hints: vec![] }
     }
 
+    /// Returns the failure of a command that was asked to stop.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted")
+    }
+
     /// Returns a failure of usage.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)

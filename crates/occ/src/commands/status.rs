@@ -1,11 +1,12 @@
 //! `occ status`: what runs, and whether it is healthy.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 use occ_engine::{ContainerState, Docker, Isolation, Mount, Phase};
 use occ_image::guest;
-use occ_sandbox::{ImageState, Source, client, load_password};
+use occ_sandbox::{ImageState, Source, client, load_password, reachable};
 use serde::Serialize;
 use serde_json::json;
 
@@ -137,7 +138,7 @@ async fn health(
         let detail = Some("its port or its password is not known".to_owned());
         return Health { state: "unhealthy", detail, ..none };
     };
-    let address = std::net::SocketAddr::new(reach(publish.address), publish.host_port);
+    let address = SocketAddr::new(reachable(publish.address), publish.host_port);
     let client = client(address, password).within(PATIENCE);
     match tokio::join!(client.health(), client.path()) {
         (Ok(health), Ok(_)) => {
@@ -151,10 +152,6 @@ async fn health(
             Health { state, detail: Some(error.to_string()), ..none }
         }
     }
-}
-
-fn reach(address: std::net::IpAddr) -> std::net::IpAddr {
-    if address.is_unspecified() { std::net::Ipv4Addr::LOCALHOST.into() } else { address }
 }
 
 fn image(state: &ContainerState, acquired: Option<ImageState>) -> Image {

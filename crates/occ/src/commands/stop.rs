@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use occ_engine::{Engine, Phase};
+use occ_engine::Engine;
 use serde_json::json;
 
 use super::own_container;
@@ -28,9 +28,7 @@ pub(crate) fn run(args: &StopArgs, context: &Context) -> Result<Exit, Failure> {
 async fn stop(grace: Duration, context: &Context) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let state = own_container(&engine, context).await?;
-    let running = state.is_some_and(|state| {
-        matches!(state.phase, Phase::Running | Phase::Paused | Phase::Restarting)
-    });
+    let running = state.is_some_and(|state| state.phase.is_up());
     if running {
         let _lock = context.lock().await?;
         halt(&engine, grace, context).await?;

@@ -131,7 +131,7 @@ impl Terminal {
         let mut answer = String::new();
         if io::stdin().read_line(&mut answer)? == 0 {
             people("");
-            return Err(Failure::new(Exit::Interrupted, "interrupted"));
+            return Err(Failure::interrupted());
         }
         Ok(match answer.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => true,

@@ -87,7 +87,7 @@ impl Progress {
             state.title = title(step);
             state.layers.clear();
         }
-        let Some(now) = self.now(event, &mut state) else { return };
+        let now = self.now(event, &mut state);
         match self.mode {
             ProgressMode::Bar => draw(&mut state, &now),
             ProgressMode::Json => {
@@ -106,24 +106,21 @@ impl Progress {
         }
     }
 
-    fn now(&self, event: &Event, state: &mut State) -> Option<Now> {
+    fn now(&self, event: &Event, state: &mut State) -> Now {
         match event {
             Event::Begin { step, number, of } => {
                 let text = format!("[{number}/{of}] {}", title(step));
                 let long = matches!(step, Step::Pull { .. } | Step::Build { .. });
                 let worth = if long || self.verbose { Worth::News } else { Worth::More };
-                Some(Now { text, bytes: None, worth })
+                Now { text, bytes: None, worth }
             }
-            Event::Done { .. } => None,
-            Event::Transfer(transfer) => Some(transfer_now(transfer, state)),
-            Event::Build(build) => Some(build_now(build)),
-            Event::PullFailed { name, why } => {
-                Some(Now::lasting(format!("not pulled: {name}: {why}")))
-            }
+            Event::Transfer(transfer) => transfer_now(transfer, state),
+            Event::Build(build) => build_now(build),
+            Event::PullFailed { name, why } => Now::lasting(format!("not pulled: {name}: {why}")),
             Event::Waiting { for_what, .. } => {
-                Some(Now::more(format!("{}: waiting for {for_what}", state.title), None))
+                Now::more(format!("{}: waiting for {for_what}", state.title), None)
             }
-            Event::Undo { what } => Some(Now::lasting(format!("taking back: {what}"))),
+            Event::Undo { what } => Now::lasting(format!("taking back: {what}")),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! The sandbox's address, for people and browsers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
+
+use occ_sandbox::reachable;
 
 use crate::context::Context;
 
 /// Returns the address to type into a browser.
 pub(crate) fn url(bind: IpAddr, port: u16) -> String {
-    match bind {
-        bind if bind.is_unspecified() => format!("http://127.0.0.1:{port}"),
-        IpAddr::V4(v4) => format!("http://{v4}:{port}"),
-        IpAddr::V6(v6) => format!("http://[{v6}]:{port}"),
-    }
+    format!("http://{}", SocketAddr::new(reachable(bind), port))
 }
 
 /// Opens the address in a browser, or says that there is none.
