@@ -29,8 +29,9 @@ const fn shed(name: &'static str, leans_on: &'static [&'static str]) -> Room {
 
 const ROOMS: &[Room] = &[
     room("occ-oci", 0, &[]),
-    room("occ-image", 1, &["occ-oci"]),
+    room("occ-layer", 1, &["occ-oci"]),
     room("occ-opencode", 1, &[]),
+    room("occ-image", 2, &["occ-oci", "occ-layer"]),
     room("occ-engine", 2, &["occ-oci"]),
     room("occ-sandbox", 3, &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),
     room("occ", 4, &["occ-oci", "occ-image", "occ-opencode", "occ-engine", "occ-sandbox"]),
@@ -46,7 +47,7 @@ const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["occ", "xtask"]),
     ("hyper", &["occ-engine", "occ-opencode"]),
     ("indicatif", &["occ"]),
-    ("tar", &["occ-engine", "occ-image", "occ-testkit"]),
+    ("tar", &["occ-engine", "occ-image", "occ-layer", "occ-testkit"]),
     ("tokio-rustls", &["occ-engine"]),
 ];
 

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 
 use tar::{EntryType, Header};
 
-use crate::layer::EPOCH;
+use occ_layer::EPOCH;
 
 const BLOCK: u64 = 512;
 

@@ -9,12 +9,12 @@ use crate::base_tree;
 use crate::cache::{Cache, Layer};
 use crate::error::BuildError;
 use crate::event::{Event, Observer, Phase};
-use crate::layer::{self, EPOCH};
 use crate::plan::BuildPlan;
 use crate::program::Program;
 use crate::pulse::Pulse;
 use crate::sources::{self, Sources};
 use crate::workshop::Workshop;
+use occ_layer::{self as layer, EPOCH};
 
 /// Makes and keeps the base layer.
 pub(crate) fn make(

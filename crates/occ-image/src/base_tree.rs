@@ -9,7 +9,7 @@ use tar::{Archive, EntryType};
 
 use crate::accounts;
 use crate::error::BuildError;
-use crate::tree::{Content, Entry, Kind, LayerTree, TreeError, normal};
+use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError, normal};
 
 /// Reads the archive, leaves out what belongs to the machine it was made on, and adds the guest's user.
 ///

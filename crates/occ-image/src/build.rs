@@ -11,10 +11,10 @@ use crate::event::{Event, Observer, Phase};
 use crate::guest_files;
 use crate::image::Image;
 use crate::key::LayerKey;
-use crate::layer;
 use crate::plan::BuildPlan;
 use crate::workshop::Workshop;
 use crate::{base, opencode};
+use occ_layer as layer;
 
 /// Builds the image of a plan.
 ///

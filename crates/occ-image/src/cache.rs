@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use crate::error::BuildError;
 use crate::event::{Event, Observer, Phase};
 use crate::key::LayerKey;
-use crate::layer::Written;
 use crate::pulse::Pulse;
+use occ_layer::Written;
 
 /// Name of the folder inside the workshop's; another form of it would have another.
 const FOLDER: &str = "layers-v1";

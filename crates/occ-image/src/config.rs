@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::guest::{
     AGENT_SHELL, ENTRYPOINT, HEALTHCHECK, HOME, MANAGED_CONFIG, PORT, USER, WORKSPACE,
 };
-use crate::layer::EPOCH_RFC3339;
+use occ_layer::EPOCH_RFC3339;
 
 const SECOND: u64 = 1_000_000_000;
 

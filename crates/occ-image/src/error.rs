@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use occ_oci::VerifyingError;
 
-use crate::layer::WriteError;
-use crate::tree::TreeError;
+use occ_layer::WriteError;
+use occ_layer::tree::TreeError;
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]

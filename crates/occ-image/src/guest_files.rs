@@ -5,7 +5,7 @@ use crate::guest::{
     RUNTIME_FOLDER, UID, VERSION_FILE,
 };
 use crate::key::Encoding;
-use crate::tree::{Content, Entry, Kind, LayerTree, TreeError};
+use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError};
 
 /// opencode's managed configuration as it is in the image.
 const MANAGED: &str = include_str!("../../../image/guest/opencode.json");

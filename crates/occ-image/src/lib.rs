@@ -26,7 +26,6 @@ pub mod guest;
 mod guest_files;
 mod image;
 mod key;
-pub mod layer;
 mod lock;
 mod opencode;
 mod plan;
@@ -34,7 +33,6 @@ mod program;
 mod pulse;
 mod recipe;
 mod sources;
-pub mod tree;
 mod workshop;
 
 pub use archive::Archive;

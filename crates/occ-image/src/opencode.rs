@@ -13,13 +13,13 @@ use crate::cache::{Cache, Layer};
 use crate::error::BuildError;
 use crate::event::{Observer, Phase};
 use crate::guest::OPENCODE;
-use crate::layer;
 use crate::lock::Pin;
 use crate::plan::BuildPlan;
 use crate::program::Program;
 use crate::pulse::Pulse;
-use crate::tree::{Content, Entry, Kind, LayerTree};
 use crate::workshop::Workshop;
+use occ_layer as layer;
+use occ_layer::tree::{Content, Entry, Kind, LayerTree};
 
 /// Makes and keeps the layer with opencode.
 pub(crate) fn make(

@@ -12,9 +12,9 @@ use crate::guest::{
 };
 use crate::guest_files::{self, GuestEntry};
 use crate::key::{BuildKey, Encoding, LayerKey};
-use crate::layer::EPOCH;
 use crate::lock::{Lock, Pin};
 use crate::recipe::{BaseRecipe, Recipe};
+use occ_layer::EPOCH;
 
 /// Version of everything in this crate that shapes a layer's bytes and is no data: what is left out of the
 /// base, which accounts are added, how archives are written. It is part of every key.

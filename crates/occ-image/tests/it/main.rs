@@ -7,5 +7,4 @@ mod daemon;
 mod documents;
 mod faults;
 mod keys;
-mod layers;
 mod mock;

@@ -239,8 +239,11 @@ impl LayerTree {
     }
 }
 
-/// Returns the one spelling of a path that this crate uses: relative, without `.` and empty parts.
-pub(crate) fn normal(path: &str) -> Result<String, TreeError> {
+/// Returns the one spelling of a path that trees use: relative, without `.` and empty parts.
+///
+/// # Errors
+/// [`TreeError::Path`].
+pub fn normal(path: &str) -> Result<String, TreeError> {
     let parts: Vec<&str> =
         path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.is_empty() || parts.contains(&"..") || path.contains('\0') {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 
-use occ_image::layer::{EPOCH, write};
-use occ_image::tree::{Content, Entry, Kind, LayerTree, TreeError};
+use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError};
+use occ_layer::{EPOCH, write};
 use occ_oci::Digest;
 use proptest::prelude::*;
 

@@ -1,0 +1,3 @@
+//! Trees and layers.
+
+mod layers;
