@@ -16,6 +16,7 @@ look_for_basics() {
     need git git
     need mount mount
     need mmdebstrap mmdebstrap
+    need pip3 python3-pip
     need cc gcc
     need_file /usr/include/stdio.h libc6-dev
     need_file /etc/ssl/certs/ca-certificates.crt ca-certificates

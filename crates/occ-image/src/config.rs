@@ -3,21 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use occ_oci::Platform;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::guest::{
-    AGENT_SHELL, ENTRYPOINT, HEALTHCHECK, HOME, MANAGED_CONFIG, PORT, USER, WORKSPACE,
-};
-use occ_layer::EPOCH_RFC3339;
+use crate::environment::variables;
+use crate::guest::{ENTRYPOINT, HEALTHCHECK, MANAGED_CONFIG, PORT, USER, WORKSPACE};
+use crate::plan::BuildPlan;
 
 const SECOND: u64 = 1_000_000_000;
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ImageConfig {
-    created: &'static str,
+    created: String,
     architecture: &'static str,
     os: &'static str,
     config: Start,
@@ -61,35 +59,18 @@ struct RootFs {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct History {
-    created: &'static str,
+    created: String,
     created_by: String,
 }
 
-/// The environment of everything inside.
-fn environment() -> Vec<String> {
-    [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("HOME", HOME),
-        ("LANG", "C.UTF-8"),
-        ("TZ", "UTC"),
-        ("SHELL", AGENT_SHELL),
-        // The version is pinned, and so is the list of models that is inside it.
-        ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
-        ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
-        // Its log file is never rotated.
-        ("OPENCODE_LOG_LEVEL", "WARN"),
-        // Nobody is there to answer; the sandbox is the permission.
-        ("OPENCODE_PERMISSION", r#"{"*":"allow"}"#),
-    ]
-    .map(|(name, value)| format!("{name}={value}"))
-    .to_vec()
-}
-
 impl ImageConfig {
-    /// Describes an image for a platform with these labels and, so far, no layers.
-    pub(crate) fn new(platform: Platform, labels: BTreeMap<String, String>) -> Self {
+    /// Describes the image of a plan with these labels and, so far, no layers.
+    pub(crate) fn new(plan: &BuildPlan, labels: BTreeMap<String, String>) -> Self {
+        let platform = plan.platform;
+        let variables = variables(&plan.system, &plan.tools);
+        let env = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         Self {
-            created: EPOCH_RFC3339,
+            created: plan.release.created.clone(),
             architecture: platform.architecture(),
             os: platform.os(),
             config: Start {
@@ -97,7 +78,7 @@ impl ImageConfig {
                 working_dir: WORKSPACE,
                 entrypoint: ["/usr/bin/tini", "--", ENTRYPOINT],
                 cmd: ["serve"],
-                env: environment(),
+                env,
                 exposed_ports: json!({ format!("{PORT}/tcp"): {} }),
                 stop_signal: "SIGTERM",
                 healthcheck: Healthcheck {
@@ -118,7 +99,7 @@ impl ImageConfig {
     /// Adds a layer on top; `created_by` is for people who look at the image's history.
     pub(crate) fn push_layer(&mut self, diff_id: &occ_oci::DiffId, created_by: String) {
         self.rootfs.diff_ids.push(diff_id.to_string());
-        self.history.push(History { created: EPOCH_RFC3339, created_by });
+        self.history.push(History { created: self.created.clone(), created_by });
     }
 
     /// Returns the bytes; the image's id is their digest.

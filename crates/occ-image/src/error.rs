@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use occ_oci::VerifyingError;
 
-use occ_layer::WriteError;
+use crate::plan::PlanError;
 use occ_layer::tree::TreeError;
+use occ_layer::unpack::UnpackError;
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
@@ -32,24 +33,53 @@ pub enum BuildError {
         /// Its last lines, at most 15.
         tail: Vec<String>,
     },
-    /// What the package client brought is not what the lock promises.
-    #[error("{tarball} differs from the lock")]
-    TarballMismatch {
-        /// Package and version.
-        tarball: String,
+    /// What a package client brought is not what was promised.
+    #[error("{name} is not the file that was promised")]
+    FileMismatch {
+        /// The file, such as package and version.
+        name: String,
         /// Expected and got.
         #[source]
         source: VerifyingError,
     },
-    /// The package is the promised one and the binary in it is not.
-    #[error("the binary in {tarball} differs from the lock")]
-    BinaryMismatch {
-        /// Package and version.
-        tarball: String,
-        /// Expected and got.
-        #[source]
-        source: VerifyingError,
+    /// A registry does not have what the lock or the recipe names.
+    #[error("{name} is not to be had from {registry}")]
+    NotAvailable {
+        /// The file, such as package and version.
+        name: String,
+        /// Which registry, such as `npm`.
+        registry: &'static str,
     },
+    /// A registry answered with something that is no answer.
+    #[error("cannot understand what {registry} says about {name}: {reason}")]
+    Answer {
+        /// What was asked about.
+        name: String,
+        /// Which registry, such as `npm`.
+        registry: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// A package cannot be put into an image.
+    #[error("{name} cannot be put into an image: {reason}")]
+    Unsuitable {
+        /// The package.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file is no archive that can be trusted, or none at all.
+    #[error("cannot take {name} apart")]
+    Archive {
+        /// The file, such as package and version.
+        name: String,
+        /// Why.
+        #[source]
+        source: UnpackError,
+    },
+    /// There is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The package client said it was done, and what should be there is not.
     #[error("{whole} has no {part}")]
     Incomplete {
@@ -100,15 +130,6 @@ impl BuildError {
                 }
                 _ => Self::File { path, source },
             }
-        }
-    }
-
-    /// Returns a conversion of errors on a layer made from `source`.
-    pub(crate) fn in_layer(source: &Path) -> impl FnOnce(WriteError) -> Self + use<> {
-        let at = Self::at(source);
-        move |error| match error {
-            WriteError::Tree(error) => error.into(),
-            WriteError::Io(error) => at(error),
         }
     }
 }

@@ -12,6 +12,10 @@ pub const LABEL_CONTRACT: &str = "org.opencode-cloud.guest-contract";
 pub const LABEL_VERSION: &str = "org.opencode-cloud.version";
 /// Label of an image: the version of opencode in it.
 pub const LABEL_OPENCODE: &str = "org.opencode-cloud.opencode-version";
+/// Label of an image: the variant of the recipe it is.
+pub const LABEL_VARIANT: &str = "org.opencode-cloud.variant";
+/// Label of an image: the full key of its Debian base.
+pub const LABEL_BASE_KEY: &str = "org.opencode-cloud.base-key";
 /// Label of an image: the full key of the plan it was built from.
 pub const LABEL_BUILD_KEY: &str = "org.opencode-cloud.build-key";
 /// Label of a container or volume: the instance it belongs to.
@@ -67,6 +71,8 @@ pub const HEALTHCHECK: &str = "/usr/lib/opencode-cloud/healthcheck";
 pub const PLACEHOLDER: &str = "/usr/lib/opencode-cloud/placeholder";
 /// The shell of commands that the agent runs.
 pub const AGENT_SHELL: &str = "/usr/lib/opencode-cloud/agent-sh";
+/// Where the package clients inside put what people install by themselves.
+pub const OWN_PROGRAMS: &str = "/home/opencode/.programs";
 /// Exit code of [`ENTRYPOINT`] when there is no password (`EX_CONFIG` of sysexits).
 pub const EXIT_NO_PASSWORD: i32 = 78;
 
@@ -80,10 +86,11 @@ pub struct Place {
 }
 
 /// All folders that outlive their container.
-pub const PLACES: [Place; 5] = [
+pub const PLACES: [Place; 6] = [
     Place { name: "data", path: "/home/opencode/.local/share/opencode" },
     Place { name: "state", path: "/home/opencode/.local/state/opencode" },
     Place { name: "config", path: "/home/opencode/.config/opencode" },
     Place { name: "cache", path: "/home/opencode/.cache/opencode" },
+    Place { name: "programs", path: OWN_PROGRAMS },
     Place { name: "workspace", path: WORKSPACE },
 ];

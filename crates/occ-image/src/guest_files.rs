@@ -1,10 +1,14 @@
 //! The guest's own files: what makes a Debian with opencode in it a sandbox.
 
+use crate::environment;
 use crate::guest::{
-    AGENT_SHELL, ENTRYPOINT, GID, HEALTHCHECK, HOME, MANAGED_CONFIG, PLACEHOLDER, PLACES, PROGRAMS,
-    RUNTIME_FOLDER, UID, VERSION_FILE,
+    AGENT_SHELL, ENTRYPOINT, GID, HEALTHCHECK, HOME, MANAGED_CONFIG, OWN_PROGRAMS, PLACEHOLDER,
+    PLACES, PROGRAMS, RUNTIME_FOLDER, UID, VERSION_FILE,
 };
 use crate::key::Encoding;
+use crate::plan::ToolPlan;
+use crate::recipe::{FileContent, FileRecipe, Recipe};
+use crate::release::Release;
 use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError};
 
 /// opencode's managed configuration as it is in the image.
@@ -25,35 +29,55 @@ pub fn managed_config_with_hosted_models() -> String {
 pub struct GuestEntry {
     /// Absolute path inside.
     pub path: String,
-    /// Contents; none for a folder.
-    pub bytes: Option<Vec<u8>>,
+    /// What it is.
+    pub content: GuestContent,
     /// Permission bits.
     pub mode: u32,
     /// Owner and group by number.
     pub owner: (u32, u32),
 }
 
-/// Returns all files and folders of the guest.
-pub(crate) fn entries(version: &str) -> Vec<GuestEntry> {
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestContent {
+    /// A folder.
+    Folder,
+    /// A file with these bytes.
+    File(Vec<u8>),
+    /// A symbolic link with this text.
+    Link(String),
+}
+
+/// Returns all files and folders of the guest, with those that the recipe names for it or for its tools.
+pub(crate) fn entries(recipe: &Recipe, release: &Release, tools: &[ToolPlan]) -> Vec<GuestEntry> {
+    let version = &release.version;
+    let variables = environment::variables(&recipe.system, tools);
     let mut entries = vec![
         file(ENTRYPOINT, include_str!("../../../image/guest/entrypoint"), 0o755),
         file(HEALTHCHECK, include_str!("../../../image/guest/healthcheck"), 0o755),
         file(AGENT_SHELL, include_str!("../../../image/guest/agent-sh"), 0o755),
         file(PLACEHOLDER, include_str!("../../../image/guest/placeholder"), 0o755),
         file(MANAGED_CONFIG, MANAGED, 0o644),
-        file("/etc/gitconfig", include_str!("../../../image/guest/gitconfig"), 0o644),
         file("/etc/sudoers.d/opencode", include_str!("../../../image/guest/sudoers"), 0o440),
         file(VERSION_FILE, &format!("{version}\n"), 0o644),
+        file("/etc/profile.d/opencode-cloud.sh", &environment::profile(&variables), 0o644),
         folder(PROGRAMS, (0, 0)),
         folder(RUNTIME_FOLDER, (UID, GID)),
         folder(HOME, (UID, GID)),
     ];
     // An engine gives a new volume the owner of the folder it covers, and makes missing parents root's.
     for place in PLACES {
-        for (slash, _) in place.path.match_indices('/').skip(HOME.matches('/').count() + 1) {
-            entries.push(folder(&place.path[..slash], (UID, GID)));
-        }
+        entries.extend(parents_at_home(place.path));
         entries.push(folder(place.path, (UID, GID)));
+    }
+    // `npm ls --global` fails where this is not.
+    let npm = format!("{OWN_PROGRAMS}/npm/lib");
+    entries.extend(parents_at_home(&npm));
+    entries.push(folder(&npm, (UID, GID)));
+    let is_there = |tool: &String| tools.iter().any(|plan| plan.tool.name == *tool);
+    for file in recipe.files.iter().filter(|file| file.tool.as_ref().is_none_or(is_there)) {
+        entries.extend(parents_at_home(&file.path));
+        entries.push(of_recipe(file));
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries.dedup_by(|a, b| a.path == b.path);
@@ -61,21 +85,45 @@ pub(crate) fn entries(version: &str) -> Vec<GuestEntry> {
 }
 
 fn file(path: &str, text: &str, mode: u32) -> GuestEntry {
-    GuestEntry { path: path.to_owned(), bytes: Some(text.into()), mode, owner: (0, 0) }
+    let content = GuestContent::File(text.into());
+    GuestEntry { path: path.to_owned(), content, mode, owner: (0, 0) }
 }
 
 fn folder(path: &str, owner: (u32, u32)) -> GuestEntry {
-    GuestEntry { path: path.to_owned(), bytes: None, mode: 0o755, owner }
+    GuestEntry { path: path.to_owned(), content: GuestContent::Folder, mode: 0o755, owner }
+}
+
+/// Folders between the user's home and a path in it, which have to be the user's.
+fn parents_at_home(path: &str) -> Vec<GuestEntry> {
+    let Some(rest) = path.strip_prefix(HOME) else { return Vec::new() };
+    let slashes = rest.match_indices('/').skip(1);
+    slashes.map(|(slash, _)| folder(&path[..HOME.len() + slash], (UID, GID))).collect()
+}
+
+fn of_recipe(file: &FileRecipe) -> GuestEntry {
+    let (content, mode) = match &file.content {
+        FileContent::Bytes { bytes, executable } => {
+            (GuestContent::File(bytes.clone()), if *executable { 0o755 } else { 0o644 })
+        }
+        FileContent::Link(target) => (GuestContent::Link(target.clone()), 0o777),
+    };
+    let owner = if file.users { (UID, GID) } else { (0, 0) };
+    GuestEntry { path: file.path.clone(), content, mode, owner }
 }
 
 /// Adds entries to an encoding.
 pub(crate) fn encode(entries: &[GuestEntry], mut encoding: Encoding) -> Encoding {
     encoding = encoding.number("entries", entries.len() as u64);
     for entry in entries {
+        let (kind, bytes): (&str, &[u8]) = match &entry.content {
+            GuestContent::Folder => ("folder", &[]),
+            GuestContent::File(bytes) => ("file", bytes),
+            GuestContent::Link(target) => ("link", target.as_bytes()),
+        };
         encoding = encoding
             .field("path", &entry.path)
-            .number("is-file", u64::from(entry.bytes.is_some()))
-            .field("bytes", entry.bytes.as_deref().unwrap_or_default())
+            .field("kind", kind)
+            .field("bytes", bytes)
             .number("mode", entry.mode.into())
             .number("uid", entry.owner.0.into())
             .number("gid", entry.owner.1.into());
@@ -87,9 +135,10 @@ pub(crate) fn encode(entries: &[GuestEntry], mut encoding: Encoding) -> Encoding
 pub(crate) fn tree(entries: &[GuestEntry]) -> Result<LayerTree, TreeError> {
     let mut tree = LayerTree::new();
     for entry in entries {
-        let kind = match &entry.bytes {
-            Some(bytes) => Kind::File(Content::Bytes(bytes.clone())),
-            None => Kind::Folder,
+        let kind = match &entry.content {
+            GuestContent::Folder => Kind::Folder,
+            GuestContent::File(bytes) => Kind::File(Content::Bytes(bytes.clone())),
+            GuestContent::Link(target) => Kind::Symlink(target.clone()),
         };
         let made = Entry::new(kind, entry.mode).owned_by(entry.owner.0, entry.owner.1);
         tree.insert(&entry.path, made)?;
@@ -99,7 +148,10 @@ pub(crate) fn tree(entries: &[GuestEntry]) -> Result<LayerTree, TreeError> {
 
 #[cfg(test)]
 mod tests {
+    use occ_oci::Platform;
+
     use super::*;
+    use crate::guest::{EXIT_NO_PASSWORD, OPENCODE, PASSWORD_FILE, PORT, WORKSPACE};
 
     #[test]
     fn allowing_hosted_models_changes_nothing_else_of_the_managed_configuration() {
@@ -112,12 +164,101 @@ mod tests {
         assert_eq!(allowed, shipped);
     }
 
-    use crate::guest::{EXIT_NO_PASSWORD, OPENCODE, PASSWORD_FILE, PORT, WORKSPACE};
+    fn all() -> Vec<GuestEntry> {
+        of_variant("base")
+    }
+
+    fn of_variant(variant: &str) -> Vec<GuestEntry> {
+        let release = Release { version: "1.2.3".to_owned(), ..Release::default() };
+        let recipe = Recipe::embedded().expect("the recipe");
+        let tools: Vec<ToolPlan> = recipe
+            .tools_of(variant, &[])
+            .expect("the variant")
+            .into_iter()
+            .map(|tool| ToolPlan {
+                platform: Platform::LinuxAmd64,
+                tool: tool.clone(),
+                version: "1".to_owned(),
+                packages: Vec::new(),
+            })
+            .collect();
+        entries(&recipe, &release, &tools)
+    }
+
+    #[test]
+    fn a_file_for_a_tool_is_only_where_the_tool_is() {
+        let paths = |variant| -> Vec<String> {
+            of_variant(variant).into_iter().map(|entry| entry.path).collect()
+        };
+        let config = "/etc/opencode-cloud/oh-my-opencode-slim.json".to_owned();
+        for variant in ["base", "with-pi"] {
+            assert!(!paths(variant).contains(&config), "{variant}");
+        }
+        let mut with = paths("omos");
+        with.retain(|path| *path != config);
+        assert_eq!(with, paths("base"));
+    }
+
+    #[test]
+    fn what_the_scripts_and_settings_name_is_there() {
+        let entries = of_variant("omos-with-pi");
+        let named = |path: &str| entries.iter().any(|entry| entry.path == path);
+        let all: String = entries
+            .iter()
+            .filter_map(|entry| match &entry.content {
+                GuestContent::File(bytes) => Some(String::from_utf8_lossy(bytes)),
+                _ => None,
+            })
+            .collect();
+        let is_end = |c: char| c.is_whitespace() || "\"')*".contains(c);
+        let mut seen = 0;
+        for (at, folder) in all.match_indices("/etc/opencode-cloud/") {
+            let path = all[at..].split(is_end).next().unwrap_or(folder);
+            assert!(named(path) || path.ends_with('/'), "{path}");
+            seen += 1;
+        }
+        assert!(seen >= 4, "{seen}");
+    }
+
+    #[test]
+    fn opencode_finds_the_plugin_where_its_layer_has_it() {
+        let config: serde_json::Value =
+            serde_json::from_str(&text_of("omos", "/etc/opencode-cloud/oh-my-opencode-slim.json"))
+                .expect("JSON");
+        let package =
+            "/usr/local/lib/opencode-cloud/oh-my-opencode-slim/node_modules/oh-my-opencode-slim";
+        assert_eq!(config["plugin"], serde_json::json!([package]));
+        let plugins = text("/etc/opencode-cloud/start.d/plugins");
+        let (modules, _) = package.rsplit_once('/').expect("a path");
+        assert!(plugins.contains(&format!("brought={modules}/@opencode-ai\n")));
+        let recipe = Recipe::embedded().expect("the recipe");
+        let variables = &recipe.tools["oh-my-opencode-slim"].environment;
+        assert_eq!(variables["OPENCODE_CONFIG"], "/etc/opencode-cloud/oh-my-opencode-slim.json");
+    }
+
+    #[test]
+    fn what_outlives_the_container_is_where_the_volume_is() {
+        let git = all().into_iter().find(|entry| entry.path == "/home/opencode/.gitconfig");
+        let Some(GuestContent::Link(target)) = git.map(|entry| entry.content) else {
+            panic!("no link for git")
+        };
+        assert!(format!("{HOME}/{target}").starts_with(OWN_PROGRAMS), "{target}");
+        let recipe = Recipe::embedded().expect("the recipe");
+        let pi = &recipe.tools["pi"].environment["PI_CODING_AGENT_DIR"];
+        assert!(pi.starts_with(OWN_PROGRAMS), "{pi}");
+        let state = PLACES.iter().find(|place| place.name == "state").expect("a place for state");
+        let history = state.path.replace(HOME, "~");
+        assert!(text("/etc/opencode-cloud/zshrc").contains(&format!("HISTFILE={history}/")));
+    }
 
     fn text(path: &str) -> String {
-        let entries = entries("1.2.3");
-        let entry = entries.iter().find(|entry| entry.path == path).expect(path);
-        String::from_utf8(entry.bytes.clone().expect(path)).expect(path)
+        text_of("base", path)
+    }
+
+    fn text_of(variant: &str, path: &str) -> String {
+        let entry = of_variant(variant).into_iter().find(|entry| entry.path == path).expect(path);
+        let GuestContent::File(bytes) = entry.content else { panic!("{path} is no file") };
+        String::from_utf8(bytes).expect(path)
     }
 
     #[test]
@@ -140,8 +281,9 @@ mod tests {
 
     #[test]
     fn every_folder_under_home_belongs_to_the_user() {
-        let folders: Vec<String> = entries("1")
+        let folders: Vec<String> = all()
             .into_iter()
+            .filter(|entry| entry.content == GuestContent::Folder)
             .filter(|entry| entry.owner == (UID, GID))
             .map(|entry| entry.path)
             .collect();
@@ -158,6 +300,9 @@ mod tests {
                 "/home/opencode/.local/share/opencode",
                 "/home/opencode/.local/state",
                 "/home/opencode/.local/state/opencode",
+                OWN_PROGRAMS,
+                "/home/opencode/.programs/npm",
+                "/home/opencode/.programs/npm/lib",
                 WORKSPACE,
                 RUNTIME_FOLDER,
             ]

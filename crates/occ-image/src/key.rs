@@ -9,12 +9,17 @@ use occ_oci::{Algorithm, Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
 /// Key of one layer: equal keys mean that a kept layer can be used again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LayerKey(Digest);
 
+/// Key of a Debian base; equal keys mean equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BaseKey(Digest);
+
 /// Key of a whole plan.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BuildKey(Digest);
 
@@ -44,6 +49,7 @@ macro_rules! key {
     };
 }
 
+key!(BaseKey);
 key!(LayerKey);
 key!(BuildKey);
 

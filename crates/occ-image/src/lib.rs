@@ -1,51 +1,78 @@
-//! The workshop: from a recipe and a lock to an image archive that an engine loads.
+//! The workshop: from a recipe and a lock to images, the same bytes every time.
 //!
-//! [`Recipe`] and [`Lock`] are what people write, [`BuildPlan`] is the pure and complete description of the
-//! bytes that follows from them, [`build`] makes the bytes, [`Image::archive`] hands them out. What image and
-//! programs outside agree on is in [`guest`].
+//! [`Recipe`] is what people write, [`resolve`] makes the [`Lock`] that answers it, [`BuildPlan`] is the pure
+//! and complete description of the bytes that follows from both, [`build`] makes them. An [`Image`] goes into
+//! an OCI [`Layout`] or, as an [`Archive`], into an engine. [`inspect`], [`diff`], [`survey`] and
+//! [`Dockerfiles`] explain. What image and programs outside agree on is in [`guest`].
 //!
-//! Three layers, slowest to change at the bottom: a Debian base (mmdebstrap, the machine's own package
-//! sources), the opencode binary (npm, the user's own configuration, verified against the lock), the guest's
-//! own files. Each is written by [`layer::write`] as the same bytes for the same tree, and kept under a key of
-//! what it was made from.
+//! Layers, lowest first: Debian packages by group, what their scripts left, the guest's own files, one layer
+//! for each tool. Package clients of the machine fetch, what they bring is verified and kept by digest, and
+//! finished layers are kept under a key of what they were made from.
 //!
 //! This crate opens no socket, reads no environment and no clock.
 
 mod accounts;
 mod archive;
-mod base;
-mod base_tree;
 mod build;
 mod cache;
 mod config;
-mod cpu;
+mod debian;
+mod diff;
+mod dockerfile;
 mod document;
+mod environment;
 mod error;
 mod event;
 pub mod guest;
 mod guest_files;
 mod image;
+mod inspect;
 mod key;
+mod layout;
 mod lock;
-mod opencode;
 mod plan;
 mod program;
 mod pulse;
 mod recipe;
-mod sources;
+mod release;
+mod resolve;
+mod sbom;
+mod schema;
+mod seen;
+mod size;
+mod survey;
+mod tools;
 mod workshop;
 
 pub use archive::Archive;
 pub use build::build;
-pub use cache::Layer;
-pub use cpu::Cpu;
+pub use cache::{Blob, CacheEntry, EntryKind, Layer, Pruned, list, prune};
+pub use diff::{
+    Difference, FileChange, FileState, Inventory, LayerChanges, OwnLayer, PackageChange,
+    PackageKind, SettingChange, SharedLayer, Side, diff,
+};
+pub use dockerfile::{Dockerfiles, UnwritableText};
 pub use document::DocumentError;
 pub use error::BuildError;
-pub use event::{Event, Observer, Phase};
-pub use guest_files::{GuestEntry, managed_config_with_hosted_models};
+pub use event::{Event, Observer, Part};
+pub use guest_files::{GuestContent, GuestEntry, managed_config_with_hosted_models};
 pub use image::Image;
-pub use key::{BuildKey, LayerKey};
-pub use lock::{Lock, Pin};
-pub use plan::{BuildPlan, NoPin, Target};
-pub use recipe::{BaseRecipe, Recipe};
+pub use inspect::{Inspection, LayerInspection, Waste, WastedFile, inspect};
+pub use key::{BaseKey, BuildKey, LayerKey};
+pub use layout::{
+    EntryName, Layout, LayoutError, LayoutPruned, ParseSelectorError, Selector, StoredImage,
+};
+pub use lock::{
+    Change, DebianGroup, DebianPin, Lock, PackagePin, StaleLock, ToolLock, lock_changes,
+};
+pub use occ_layer::{Compression, ParseCompressionError};
+pub use plan::{BasePlan, BuildPlan, PlanError, Target, ToolPlan};
+pub use recipe::{
+    Architecture, BaseRecipe, Distribution, FileContent, FileRecipe, GroupRecipe, PerArchitecture,
+    ReadFile, Recipe, Source, SystemRecipe, Tool, UnknownName,
+};
+pub use release::{DEVELOPMENT, Release};
+pub use resolve::{LockRequest, Upgrade, resolve};
+pub use schema::recipe_schema;
+pub use survey::{LayerState, PlannedLayer, survey};
 pub use workshop::{Programs, Workshop};

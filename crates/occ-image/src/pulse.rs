@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Interrupted;
-use crate::event::{Event, Observer, Phase};
+use crate::event::{Event, Observer, Part};
 
 /// News come after this many bytes.
 const STEP: u64 = 4 << 20;
@@ -12,7 +12,7 @@ const STEP: u64 = 4 << 20;
 /// Passes bytes on.
 pub(crate) struct Pulse<'a, W> {
     inner: W,
-    phase: Phase,
+    part: Part,
     total: u64,
     done: u64,
     told: u64,
@@ -24,11 +24,11 @@ impl<'a, W> Pulse<'a, W> {
     /// Wraps a writer; `total` is about how many bytes will come, 0 when unknown.
     pub(crate) fn new(
         inner: W,
-        phase: Phase,
+        part: Part,
         total: u64,
         (observer, cancel): (Observer<'a>, &'a AtomicBool),
     ) -> Self {
-        Self { inner, phase, total, done: 0, told: 0, observer, cancel }
+        Self { inner, part, total, done: 0, told: 0, observer, cancel }
     }
 }
 
@@ -41,8 +41,8 @@ impl<W: Write> Write for Pulse<'_, W> {
         self.done += taken as u64;
         if self.done - self.told >= STEP {
             self.told = self.done;
-            let (phase, done) = (self.phase, self.done);
-            (self.observer)(Event::Bytes { phase, done, total: self.total.max(done) });
+            let (part, done) = (self.part.clone(), self.done);
+            (self.observer)(Event::Bytes { part, done, total: self.total.max(done) });
         }
         Ok(taken)
     }

@@ -31,6 +31,14 @@ pub enum TreeError {
         /// What the archive calls it.
         kind: char,
     },
+    /// Something lies in what is no folder.
+    #[error("{path} lies in {above}, which is no folder")]
+    NoFolder {
+        /// Its path.
+        path: String,
+        /// What it lies in.
+        above: String,
+    },
 }
 
 /// The bytes of a file.
@@ -137,6 +145,12 @@ impl Entry {
         (self.uid, self.gid) = (u64::from(uid), u64::from(gid));
         self
     }
+
+    fn is_same_folder(&self, other: &Self) -> bool {
+        let owned = |entry: &Self| (entry.mode, entry.uid, entry.gid);
+        let folders = matches!((&self.kind, &other.kind), (Kind::Folder, Kind::Folder));
+        folders && owned(self) == owned(other) && self.xattrs == other.xattrs
+    }
 }
 
 /// Entries by path.
@@ -171,7 +185,49 @@ impl LayerTree {
         }
     }
 
+    /// Adds all entries of another tree. Folders that both have in the same way are no conflict.
+    ///
+    /// # Errors
+    /// [`TreeError::Duplicate`], [`TreeError::NoFolder`]; the tree stays as it was.
+    pub fn merge(&mut self, other: Self) -> Result<(), TreeError> {
+        for (path, entry) in &other.entries {
+            if self.get(path).is_some_and(|there| !there.is_same_folder(entry)) {
+                return Err(TreeError::Duplicate(path.clone()));
+            }
+        }
+        self.holds_no_part_of(&other)?;
+        other.holds_no_part_of(self)?;
+        for (path, entry) in other.entries {
+            self.entries.entry(path).or_insert(entry);
+        }
+        Ok(())
+    }
+
+    /// Checks that no entry of another tree lies in what is a file or link here.
+    fn holds_no_part_of(&self, other: &Self) -> Result<(), TreeError> {
+        for path in other.entries.keys() {
+            for (slash, _) in path.match_indices('/') {
+                let above = &path[..slash];
+                if self.get(above).is_some_and(|entry| !matches!(entry.kind, Kind::Folder)) {
+                    let (path, above) = (path.clone(), above.to_owned());
+                    return Err(TreeError::NoFolder { path, above });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns all entries by path, sorted; missing parents are not among them.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
     /// Returns the entry with this path, written without a leading `/`.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// Returns the entry with this path, written without a leading `/`, to change it.
     pub fn get_mut(&mut self, path: &str) -> Option<&mut Entry> {
         self.entries.get_mut(path)
     }
@@ -225,7 +281,8 @@ impl LayerTree {
         Ok(())
     }
 
-    fn file_behind(&self, link: &str, target: &str) -> Result<String, TreeError> {
+    /// Returns the path of the file that a hard link names.
+    pub(crate) fn file_behind(&self, link: &str, target: &str) -> Result<String, TreeError> {
         let mut path = target;
         // A link to a link is as far as archives go; a circle ends here too.
         for _ in 0..8 {

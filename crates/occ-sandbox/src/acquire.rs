@@ -148,7 +148,8 @@ fn state<E, S>(
     source: Source,
     registry: Option<String>,
 ) -> ImageState {
-    let label = facts.labels.get(guest::LABEL_VERSION).cloned();
+    // An image that is no release is as new as what built it.
+    let label = facts.labels.get(guest::LABEL_VERSION).filter(|label| *label != "dev").cloned();
     ImageState {
         version: label.unwrap_or_else(|| world.version.to_owned()),
         source,

@@ -20,6 +20,11 @@ pub enum Question {
         /// What was tried and why it failed, one line each.
         because: Vec<String>,
     },
+    /// A file that the image is made of is no longer to be had; the image can be made of what is.
+    LockAnew {
+        /// What is missing.
+        missing: String,
+    },
 }
 
 impl Question {
@@ -28,6 +33,7 @@ impl Question {
         match self {
             Self::Replace { .. } => Topic::Replace,
             Self::BuildInstead { .. } => Topic::BuildInstead,
+            Self::LockAnew { .. } => Topic::LockAnew,
         }
     }
 }
@@ -40,6 +46,8 @@ pub enum Topic {
     Replace,
     /// Build when nothing can be pulled.
     BuildInstead,
+    /// Build of newer files when the locked ones are gone.
+    LockAnew,
 }
 
 /// The answers given so far; only a yes is worth keeping.
@@ -54,7 +62,7 @@ impl Consent {
 
     /// Returns the consent that `--yes` gives: to everything that loses no work.
     pub fn yes() -> Self {
-        Self([Topic::Replace, Topic::BuildInstead].into())
+        Self([Topic::Replace, Topic::BuildInstead, Topic::LockAnew].into())
     }
 
     /// Adds a yes.

@@ -100,6 +100,9 @@ pub(crate) enum Command {
     /// Read and change settings
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
+    /// Build, check and explain images
+    #[command(subcommand)]
+    Image(commands::image::ImageCommand),
     /// Look for what could go wrong here, and say what to do about it
     Doctor,
     /// Print completions for a shell

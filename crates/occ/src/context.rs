@@ -1,9 +1,12 @@
 //! What every command is given.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use occ_sandbox::{Cancel, Claim, Home, Instance, Lock, TryLock};
+use occ_image::BuildError;
+use occ_sandbox::{Cancel, Claim, Event, Home, Instance, Lock, TryLock};
 
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
@@ -70,6 +73,24 @@ impl Context {
                 }
             }
         }
+    }
+
+    /// Does a long piece of the workshop's work on a thread of its own, showing what goes on.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(occ_image::Observer<'_>, &AtomicBool) -> Result<T, BuildError>
+        + Send
+        + 'static,
+    ) -> Result<T, Failure> {
+        let progress = Arc::new(self.terminal.progress());
+        let (shown, cancel) = (Arc::clone(&progress), self.cancel.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let observer = |event| shown.show(&Event::Build(event));
+            work(&observer, cancel.flag())
+        });
+        let done = done.await.expect("the workshop does not panic");
+        progress.clear();
+        done.map_err(Failure::from)
     }
 
     /// Runs a future to its end; Ctrl-C and SIGTERM become the wish to stop, a second one ends the

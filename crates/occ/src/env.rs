@@ -68,6 +68,21 @@ impl Environment {
         self.config_dir.join("config.json")
     }
 
+    /// Returns where a user's own lock of the built-in recipe is.
+    pub(crate) fn own_lock(&self) -> PathBuf {
+        self.state_dir.join("sandbox.lock")
+    }
+
+    /// Returns where images are written when nobody names a folder.
+    pub(crate) fn layout(&self) -> PathBuf {
+        self.cache_dir.join("images")
+    }
+
+    /// Returns where this program is.
+    pub(crate) fn program_path() -> std::io::Result<PathBuf> {
+        std::env::current_exe()
+    }
+
     /// Returns where a program is on the search path.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.path.as_ref()?;

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or an answer was needed and nobody could be asked.
     Usage,
+    /// Refused: bytes are not what was promised.
+    Refused,
     /// The configuration is invalid.
     Config,
     /// The container engine is unreachable or refused.
@@ -27,11 +29,12 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code with its name and meaning, for documents.
-    pub(crate) const TABLE: [(Self, &'static str); 8] = [
+    pub(crate) const TABLE: [(Self, &'static str); 9] = [
         (Self::Done, "done, or nothing to do"),
         (Self::Failed, "could not: an operation failed"),
         (Self::Usage, "usage, or an answer was needed and nobody could be asked"),
-        (Self::Config, "the configuration is invalid"),
+        (Self::Refused, "refused: bytes are not what was promised"),
+        (Self::Config, "the configuration or the recipe is invalid"),
         (Self::Engine, "the container engine is unreachable or refused"),
         (Self::Network, "the network or a registry failed"),
         (Self::Unhealthy, "the sandbox is unhealthy"),
@@ -44,6 +47,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Refused => 3,
             Self::Config => 4,
             Self::Engine => 5,
             Self::Network => 6,
@@ -59,6 +63,7 @@ impl Exit {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Usage => "usage",
+            Self::Refused => "refused",
             Self::Config => "config",
             Self::Engine => "engine",
             Self::Network => "network",

@@ -151,10 +151,8 @@ impl From<ApplyError> for Failure {
         let exit = match &error {
             ApplyError::Engine { .. } => Exit::Engine,
             ApplyError::Pull { .. } => Exit::Network,
-            ApplyError::Build(_)
-            | ApplyError::Probe(_)
-            | ApplyError::File(_)
-            | ApplyError::Randomness(_) => Exit::Failed,
+            ApplyError::Build(error) => build_exit(error),
+            ApplyError::Probe(_) | ApplyError::File(_) | ApplyError::Randomness(_) => Exit::Failed,
             ApplyError::Exited { .. } | ApplyError::NotReady { .. } | ApplyError::DoorOpen(_) => {
                 Exit::Unhealthy
             }
@@ -198,6 +196,42 @@ impl From<ApplyError> for Failure {
     }
 }
 
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let failure = Self::of(build_exit(&error), &error);
+        build_hints(failure, &error)
+    }
+}
+
+impl From<occ_image::LayoutError> for Failure {
+    fn from(error: occ_image::LayoutError) -> Self {
+        use occ_image::LayoutError;
+        match &error {
+            LayoutError::NotALayout { .. } => {
+                Self::of(Exit::Failed, &error).hint("make it: occ image build")
+            }
+            LayoutError::Unknown { .. } | LayoutError::Platform { .. } => {
+                Self::of(Exit::Usage, &error)
+            }
+            LayoutError::Missing { .. } | LayoutError::Damaged { .. } => {
+                Self::of(Exit::Refused, &error).hint("write it again: occ image build")
+            }
+            LayoutError::Cancelled => Self::interrupted(),
+            _ => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+fn build_exit(error: &BuildError) -> Exit {
+    match error {
+        BuildError::Cancelled => Exit::Interrupted,
+        BuildError::FileMismatch { .. } => Exit::Refused,
+        BuildError::NotAvailable { .. } | BuildError::Answer { .. } => Exit::Network,
+        BuildError::Plan(_) => Exit::Config,
+        _ => Exit::Failed,
+    }
+}
+
 fn build_hints(failure: Failure, error: &BuildError) -> Failure {
     match error {
         BuildError::MissingProgram { package, .. } => {
@@ -206,11 +240,14 @@ fn build_hints(failure: Failure, error: &BuildError) -> Failure {
         BuildError::ProgramFailed { .. } => failure
             .hint("its own words above name the cause; often the network or a package mirror")
             .hint("then again: occ start"),
-        BuildError::TarballMismatch { .. } | BuildError::BinaryMismatch { .. } => failure
-            .hint("nothing of it was used; the mirror in npm's configuration may be at fault: npm config get registry"),
+        BuildError::FileMismatch { .. } => failure
+            .hint("nothing of it was used; the mirror that this machine's package clients are set to may be at fault"),
+        BuildError::NotAvailable { .. } => failure
+            .hint("archives move on: lock what they have now: occ image lock"),
         BuildError::StorageFull { path } => failure
             .hint(format!("make room there: df -h {}", path.display()))
             .hint("or keep layers elsewhere: set XDG_CACHE_HOME"),
+        BuildError::Cancelled => failure,
         _ => failure.hint("look at what building needs: occ doctor"),
     }
 }
@@ -277,6 +314,10 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
             "the running sandbox must be replaced, and there is no terminal to ask at",
             "to replace it (volumes stay): occ start --yes",
         ),
+        Topic::LockAnew => (
+            "packages of the image are no longer to be had, and there is no terminal to ask at",
+            "to take what the archive has now: occ start --yes",
+        ),
         Topic::BuildInstead => (
             "building the image instead was not agreed to, and there is no terminal to ask at",
             "to build: occ start --yes",
@@ -287,6 +328,7 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
         Question::Replace { drift } => {
             failure.causes = drift.iter().map(ToString::to_string).collect();
         }
+        Question::LockAnew { missing } => failure.causes = vec![missing.clone()],
         Question::BuildInstead { because } => failure.causes.clone_from(because),
     }
     failure

@@ -6,11 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use occ_sandbox::PortState;
 
-/// Returns what the kernel says of the processors, or nothing.
-pub(crate) fn cpuinfo() -> String {
-    fs::read_to_string("/proc/cpuinfo").unwrap_or_default()
-}
-
 /// Returns whether `wished` can be bound, and who holds it if not.
 pub(crate) fn port(wished: SocketAddr) -> PortState {
     match TcpListener::bind(wished) {

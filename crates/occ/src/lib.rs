@@ -10,6 +10,7 @@ mod env;
 mod exit;
 mod failure;
 mod host;
+mod image_source;
 mod terminal;
 mod time;
 mod wiring;

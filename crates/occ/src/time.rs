@@ -30,6 +30,13 @@ pub(crate) fn parse_since(text: &str) -> Result<i64, String> {
     Ok(moment.as_second())
 }
 
+/// Checks a moment in RFC 3339 and returns it as images write it: UTC, whole seconds.
+pub(crate) fn parse(text: &str) -> Result<String, String> {
+    let moment: Timestamp =
+        text.parse().map_err(|_| format!("{text:?} is no time such as 2026-01-31T12:00:00Z"))?;
+    Ok(Timestamp::from_second(moment.as_second()).unwrap_or(moment).to_string())
+}
+
 fn duration(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     let hours = i64::from(span.get_days()) * 24;

@@ -1,17 +1,18 @@
 //! Puts the rooms together: which engine, which builder.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use occ_engine::Docker;
-use occ_image::{BuildError, BuildPlan, Cpu, Lock, Programs, Recipe, Target};
+use occ_image::{BuildError, BuildPlan, Release, Target};
 use occ_oci::Platform;
 use occ_sandbox::{BuiltImage, ImageBuilder};
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host;
+use crate::image_source::ImageSource;
 
 /// Version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -22,36 +23,45 @@ impl Context {
         Ok(Docker::connect(&self.env.engine())?)
     }
 
-    /// Returns the builder of the image for this machine.
-    pub(crate) fn workshop(&self) -> Result<Workshop, Failure> {
-        let failed = |error: &dyn std::error::Error| Failure::of(Exit::Failed, error);
-        let recipe = Recipe::embedded().map_err(|error| failed(&error))?;
-        let lock = Lock::embedded().map_err(|error| failed(&error))?;
-        let target = target()?;
-        let plan =
-            BuildPlan::new(&recipe, &lock, target, VERSION).map_err(|error| failed(&error))?;
-        let places = occ_image::Workshop {
-            cache_dir: self.env.cache_dir.clone(),
-            temp_dir: self.env.temp_dir.clone(),
-            programs: Programs::default(),
+    /// Returns the builder of the image that the settings name, for this machine.
+    pub(crate) fn workshop(&self, config: &Config) -> Result<Workshop, Failure> {
+        let source = self.image_source(config.image_recipe.as_deref())?;
+        let target = Target {
+            platform: host_platform()?,
+            variant: config.image_variant.clone(),
+            with: config.image_features.clone(),
         };
-        Ok(Workshop { name: plan.name(), plan, places })
+        let plan = source.plan(&target, &Release::default())?;
+        let workshop = Workshop { name: plan.name(), plan, source, places: self.places() };
+        Ok(workshop)
+    }
+
+    /// Returns where and with what images are built.
+    pub(crate) fn places(&self) -> occ_image::Workshop {
+        occ_image::Workshop::new(self.env.cache_dir.clone(), self.env.temp_dir.clone())
+    }
+
+    /// Returns the recipe in a file, or the built-in one, with its lock.
+    pub(crate) fn image_source(&self, recipe: Option<&Path>) -> Result<ImageSource, Failure> {
+        ImageSource::read(recipe, &self.env.own_lock())
     }
 }
 
-fn target() -> Result<Target, Failure> {
+/// Returns the platform of this machine.
+pub(crate) fn host_platform() -> Result<Platform, Failure> {
     let machine = rustix::system::uname();
     let machine = machine.machine().to_string_lossy();
-    let platform = Platform::from_uname_machine(&machine).ok_or_else(|| {
+    Platform::from_uname_machine(&machine).ok_or_else(|| {
         Failure::new(Exit::Failed, format!("there is no opencode for this processor: {machine}"))
-    })?;
-    Ok(Target { platform, cpu: Cpu::from_cpuinfo(platform, &host::cpuinfo()) })
+    })
 }
 
 /// Builds the image on this machine.
 pub(crate) struct Workshop {
     name: String,
     plan: BuildPlan,
+    /// The recipe and lock that the plan follows from.
+    pub(crate) source: ImageSource,
     places: occ_image::Workshop,
 }
 
@@ -59,10 +69,6 @@ impl Workshop {
     /// Returns the version of opencode that goes into the image.
     pub(crate) fn opencode_version(&self) -> &str {
         self.plan.opencode_version()
-    }
-
-    fn cache_dir(&self) -> PathBuf {
-        self.places.cache_dir.clone()
     }
 }
 
@@ -76,8 +82,9 @@ impl ImageBuilder for Workshop {
         cancel: &AtomicBool,
         observer: &(dyn Fn(occ_image::Event) + Send + Sync),
     ) -> Result<BuiltImage, BuildError> {
-        let image = occ_image::build(&self.plan, &self.places, observer, cancel)?;
-        let gone = |source| BuildError::File { path: self.cache_dir(), source };
+        let plans = std::slice::from_ref(&self.plan);
+        let image = occ_image::build(plans, None, &self.places, observer, cancel)?.swap_remove(0);
+        let gone = |source| BuildError::File { path: self.places.cache_dir.clone(), source };
         let archive = image.archive().map_err(gone)?;
         Ok(BuiltImage { total: archive.len(), archive: Box::new(archive) })
     }

@@ -1,10 +1,21 @@
 //! What the workshop promises, from outside.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what is meant")]
 
-mod bench;
-mod builds;
+mod contents;
 mod daemon;
-mod documents;
-mod faults;
+mod debian;
+mod debian_faults;
+mod diff;
+mod dockerfile;
+mod guest;
+mod inspect;
 mod keys;
+mod layout;
+mod layout_tools;
+mod locks;
+mod material;
 mod mock;
+mod peers;
+mod recipes;
+mod sbom;
+mod schema;

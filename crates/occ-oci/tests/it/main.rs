@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what is meant")]
 
 mod digest;
+mod manifest;
 mod reference;
 mod verifying;

@@ -98,7 +98,7 @@ async fn an_open_door_stops_even_a_sandbox_that_ran_before() {
     assert!(matches!(error, ApplyError::DoorOpen(_)), "{error:?}");
     let things = stage.things(&wish()).await;
     assert_eq!(things[0], "opencode-cloud-sandbox: Exited");
-    assert_eq!(things.len(), 6, "volumes were lost: {things:?}");
+    assert_eq!(things.len(), 7, "volumes were lost: {things:?}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         .collect()
 }
 
-const VOLUMES: [&str; 5] = ["volume"; 5];
+const VOLUMES: [&str; 6] = ["volume"; 6];
 const RUN: [&str; 6] = ["create", "password", "start", "ready", "locked", "record"];
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_volume_without_labels_was_brought_back_by_its_owner_and_is_used() {
     let stage = Stage::with_image();
     let volume = wish().instance.volume("data");
     stage.engine.create_volume(&volume, &[]).await.expect("create");
-    assert_eq!(kinds(&stage.plan(&wish()).await), [&VOLUMES[..4], &RUN].concat());
+    assert_eq!(kinds(&stage.plan(&wish()).await), [&VOLUMES[..5], &RUN].concat());
 }
 
 #[tokio::test]
@@ -200,11 +200,11 @@ fn folder(uid: u32) -> occ_sandbox::SandboxSpec {
 async fn a_folder_is_proved_and_the_volumes_given_to_its_owner() {
     let stage = Stage::with_image();
     let plan = stage.plan(&folder(1234)).await;
-    let volumes = ["volume"; 4];
+    let volumes = ["volume"; 5];
     let (create, run) = RUN.split_at(1);
     let steps = [&volumes[..], &["prove-folder"], create, &["own"], run].concat();
     assert_eq!(kinds(&plan), steps);
-    let Step::CreateContainer { container } = &plan.steps[5] else { panic!("not create") };
+    let Step::CreateContainer { container } = &plan.steps[6] else { panic!("not create") };
     assert_eq!(container.user.as_deref(), Some("1234:1234"));
 }
 
@@ -237,7 +237,7 @@ async fn limits_that_the_engine_cannot_enforce_are_not_asked_for() {
         FakeEngine::new().with_facts(facts).with_image(BUILT, &FakeImage::new(&OURS, "amd64")),
     );
     let plan = stage.plan(&wish()).await;
-    let Step::CreateContainer { container } = &plan.steps[5] else { panic!("not create") };
+    let Step::CreateContainer { container } = &plan.steps[6] else { panic!("not create") };
     let limits = container.limits;
     assert_eq!((limits.cpu_millis, limits.pids), (Some(1000), None));
     stage.apply(&wish(), &plan).await.expect("start");

@@ -93,7 +93,7 @@ impl ImageBuilder for Builder {
         if cancel.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(occ_image::BuildError::Cancelled);
         }
-        observer(occ_image::Event::Begin(occ_image::Phase::Base));
+        observer(occ_image::Event::Begin(occ_image::Part::Guest));
         let bytes = archive();
         Ok(BuiltImage { total: bytes.len() as u64, archive: Box::new(Cursor::new(bytes)) })
     }

@@ -156,15 +156,27 @@ fn port(context: &Context) -> Check {
     }
 }
 
+/// What building takes: programs and the Debian packages that have them.
+const BUILDING: [(&str, &str); 6] = [
+    ("apt-get", "apt"),
+    ("curl", "curl"),
+    ("dpkg-deb", "dpkg"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("npm", "npm"),
+    ("python3", "python3-pip"),
+];
+
 fn tools(context: &Context) -> Check {
-    let missing: Vec<&str> = ["mmdebstrap", "npm"]
-        .into_iter()
-        .filter(|name| context.env.program(name).is_none())
-        .collect();
+    let missing: Vec<_> =
+        BUILDING.iter().filter(|(program, _)| context.env.program(program).is_none()).collect();
     if missing.is_empty() {
-        Check::ok("building", "mmdebstrap and npm are there")
-    } else {
-        let hint = format!("to build images here: sudo apt-get install {}", missing.join(" "));
-        Check::bad("building", Verdict::Warn, format!("missing: {}", missing.join(", ")), &hint)
+        return Check::ok("building", "the programs that build images are there");
     }
+    let names = |pick: fn(&(&'static str, &'static str)) -> &'static str| {
+        missing.iter().map(|pair| pick(pair)).collect::<Vec<_>>()
+    };
+    let packages = names(|(_, package)| package).join(" ");
+    let hint = format!("to build images here: sudo apt-get install {packages}");
+    let programs = names(|(program, _)| program).join(", ");
+    Check::bad("building", Verdict::Warn, format!("missing: {programs}"), &hint)
 }

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod exec;
+pub(crate) mod image;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod password;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Shell => exec::shell(context),
         Command::Password(args) => password::run(&args, context),
         Command::Config(command) => config::run(command, context),
+        Command::Image(command) => image::run(command, context),
         Command::Doctor => doctor::run(context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),

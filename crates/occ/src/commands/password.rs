@@ -1,7 +1,5 @@
 //! `occ password`: show or rotate.
 
-use std::sync::Arc;
-
 use clap::Args;
 use occ_engine::Phase;
 use occ_image::guest;
@@ -42,7 +40,6 @@ pub(crate) fn run(args: &PasswordArgs, context: &Context) -> Result<Exit, Failur
 /// Makes a new password. The server learns it at its next start, so a running one is restarted; when
 /// that fails the next start goes on with the new one.
 fn rotate(context: &Context) -> Result<Exit, Failure> {
-    let workshop = Arc::new(context.workshop()?);
     let mut settings = start::StartSettings::again(context)?;
     context.block_on(async {
         let engine = context.engine()?;
@@ -52,7 +49,8 @@ fn rotate(context: &Context) -> Result<Exit, Failure> {
         let running = state.is_some_and(|state| state.phase == Phase::Running);
         if running {
             // Whatever else the restart would change is asked about before anything is.
-            let spec = settings.wish(context)?;
+            let (spec, config) = settings.wish(context)?;
+            let workshop = context.workshop(&config)?;
             start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
         }
         store_password(&home, &generate_password()?)?;
@@ -62,7 +60,7 @@ fn rotate(context: &Context) -> Result<Exit, Failure> {
         }
         super::stop::halt(&engine, super::restart::GRACE, context).await?;
         drop(lock);
-        start::start(settings, context, workshop).await
+        start::start(settings, context).await
     })?;
     run(&PasswordArgs { rotate: false }, context)
 }

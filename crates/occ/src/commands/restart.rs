@@ -1,6 +1,5 @@
 //! `occ restart`: stop, then the whole of start.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -23,18 +22,18 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 /// Runs `occ restart`.
 pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure> {
     let mut settings = start::StartSettings::resolve(&args.start, context)?;
-    let workshop = Arc::new(context.workshop()?);
     context.block_on(async {
         let engine = context.engine()?;
         existing_container(&engine, context).await?;
         if !settings.is_dry_run() {
             let lock = context.lock().await?;
             // A stopped sandbox is no longer asked about: what there is to ask comes first.
-            let spec = settings.wish(context)?;
+            let (spec, config) = settings.wish(context)?;
+            let workshop = context.workshop(&config)?;
             start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
             stop::halt(&engine, GRACE, context).await?;
             drop(lock);
         }
-        start::start(settings, context, workshop).await
+        start::start(settings, context).await
     })
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use occ_engine::Docker;
-use occ_image::guest;
+use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
     ApplyError, Decision, Event, ImageBuilder as _, ImageSource, Known, Lock, Opencode, Outcome,
     Plan, Question, SandboxSpec, World, apply, observe, plan_start,
@@ -18,6 +18,7 @@ use serde_json::json;
 pub(super) use self::address::url;
 use self::ask::ask;
 pub(crate) use self::settings::{StartArgs, StartSettings};
+use crate::commands::image::lock_anew;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -28,19 +29,15 @@ use crate::wiring::{VERSION, Workshop};
 /// Runs `occ start`.
 pub(crate) fn run(args: &StartArgs, context: &Context) -> Result<Exit, Failure> {
     let settings = StartSettings::resolve(args, context)?;
-    let workshop = Arc::new(context.workshop()?);
-    context.block_on(start(settings, context, workshop))
+    context.block_on(start(settings, context))
 }
 
 /// Looks, plans, asks and does, holding the sandbox's lock.
-pub(crate) async fn start(
-    mut settings: StartSettings,
-    context: &Context,
-    workshop: Arc<Workshop>,
-) -> Result<Exit, Failure> {
+pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let lock = if settings.dry_run { None } else { Some(context.lock().await?) };
-    let mut spec = settings.wish(context)?;
+    let (mut spec, config) = settings.wish(context)?;
+    let mut workshop = Arc::new(context.workshop(&config)?);
     loop {
         let plan = settle(&spec, &mut settings, context, &engine, &workshop).await?;
         let Some(lock) = lock.as_ref() else { return show_plan(&plan, context) };
@@ -56,6 +53,14 @@ pub(crate) async fn start(
                 let because = attempts.iter().map(ToString::to_string).collect();
                 ask(&Question::BuildInstead { because }, &mut settings.consent, context)?;
                 spec.image = ImageSource::Build;
+            }
+            Err(ApplyError::Build(error @ BuildError::NotAvailable { .. }))
+                if config.image_recipe.is_none() =>
+            {
+                let missing = error.to_string();
+                ask(&Question::LockAnew { missing }, &mut settings.consent, context)?;
+                lock_anew(&workshop.source, &LockRequest::default(), context).await?;
+                workshop = Arc::new(context.workshop(&config)?);
             }
             Err(error) => return Err(error.into()),
         }

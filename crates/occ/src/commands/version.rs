@@ -11,7 +11,7 @@ use crate::wiring::VERSION;
 
 /// Runs `occ version`.
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    let workshop = context.workshop()?;
+    let workshop = context.workshop(&context.layers()?.config())?;
     let data = json!({
         "version": VERSION,
         "guest_contract": guest::CONTRACT_VERSION,

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Port,
     /// An IP address, or `localhost`.
     Address,
-    /// An absolute folder, or null.
+    /// An absolute path, or null.
     Folder,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -38,6 +38,10 @@ pub(crate) enum Kind {
     Flag,
     /// A list of host names with optional ports.
     Hosts,
+    /// A name of small letters, digits and hyphens.
+    Word,
+    /// A list of such names.
+    Words,
 }
 
 /// Every setting, in alphabetical order.
@@ -61,10 +65,28 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Whether opencode's own hosted models may be used; they answer without a key of yours, and see your prompts.",
     },
     Key {
+        name: "image_features",
+        kind: Kind::Words,
+        default: || json!([]),
+        doc: "Features that an image built on this machine has beyond those of its variant, such as extras.",
+    },
+    Key {
+        name: "image_recipe",
+        kind: Kind::Folder,
+        default: || Value::Null,
+        doc: "Recipe of the image that is built on this machine; null for the built-in one.",
+    },
+    Key {
         name: "image_source",
         kind: Kind::Choice(&["prebuilt", "build"]),
         default: || json!("prebuilt"),
         doc: "Whether a missing image is pulled ready-made or built on this machine.",
+    },
+    Key {
+        name: "image_variant",
+        kind: Kind::Word,
+        default: || json!("base"),
+        doc: "Variant of the image: base, omos, with-pi or omos-with-pi; a recipe may have others.",
     },
     Key {
         name: "isolation",
@@ -194,6 +216,12 @@ impl Key {
                 Value::Bool(_) => Ok(()),
                 _ => expected("true or false"),
             },
+            Kind::Word if is_word(value) => Ok(()),
+            Kind::Word => expected("a name of small letters, digits and hyphens"),
+            Kind::Words => match value.as_array() {
+                Some(list) if list.iter().all(is_word) => Ok(()),
+                _ => expected("a list of names of small letters, digits and hyphens"),
+            },
             Kind::Hosts => match value.as_array() {
                 Some(list) if !list.is_empty() && list.iter().all(is_host) => Ok(()),
                 _ => expected("a list of registry hosts"),
@@ -204,10 +232,11 @@ impl Key {
     /// Reads a value as typed on a command line or found in the environment.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            Kind::Hosts if !text.trim_start().starts_with('[') => {
+            Kind::Words if text.is_empty() => json!([]),
+            Kind::Hosts | Kind::Words if !text.trim_start().starts_with('[') => {
                 json!(text.split(',').map(str::trim).collect::<Vec<_>>())
             }
-            Kind::Address | Kind::Choice(_) => json!(text),
+            Kind::Address | Kind::Choice(_) | Kind::Word => json!(text),
             Kind::Folder | Kind::Size if !matches!(text, "null" | "none") => json!(text),
             _ if text == "none" => Value::Null,
             _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
@@ -235,6 +264,10 @@ impl Key {
             }
             Kind::Flag => json!({ "type": "boolean" }),
             Kind::Hosts => json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }),
+            Kind::Word => json!({ "type": "string", "pattern": WORD_PATTERN }),
+            Kind::Words => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": WORD_PATTERN } })
+            }
         };
         schema["description"] = json!(self.doc);
         schema["default"] = (self.default)();
@@ -243,6 +276,14 @@ impl Key {
 }
 
 const SIZE_PATTERN: &str = "^[0-9]+ ?([KMGT]i?)?B?$";
+
+const WORD_PATTERN: &str = "^[a-z0-9][a-z0-9-]*$";
+
+fn is_word(value: &Value) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let word = value.as_str().unwrap_or_default();
+    word.starts_with(plain) && word.chars().all(|c| plain(c) || c == '-')
+}
 
 fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();

@@ -79,6 +79,11 @@ impl Layers {
         self.0.iter().map(|(name, (value, origin))| (*name, value, *origin))
     }
 
+    fn list(&self, name: &str) -> Vec<String> {
+        let items = self.get(name).0.as_array().into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Returns the typed settings.
     pub(crate) fn config(&self) -> Config {
         let text = |name: &str| self.get(name).0.as_str().unwrap_or_default();
@@ -107,15 +112,10 @@ impl Layers {
             },
             hosted_models: self.get("hosted_models").0 == Value::Bool(true),
             prebuilt: text("image_source") == "prebuilt",
-            registries: self
-                .get("registries")
-                .0
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            registries: self.list("registries"),
+            image_variant: text("image_variant").to_owned(),
+            image_recipe: self.get("image_recipe").0.as_str().map(PathBuf::from),
+            image_features: self.list("image_features"),
             start_timeout: Duration::from_secs(count("start_timeout").expect("checked")),
             open_browser: self.get("open_browser").0 == Value::Bool(true),
         }
@@ -155,6 +155,9 @@ pub(crate) struct Config {
     pub(crate) hosted_models: bool,
     pub(crate) prebuilt: bool,
     pub(crate) registries: Vec<String>,
+    pub(crate) image_variant: String,
+    pub(crate) image_recipe: Option<PathBuf>,
+    pub(crate) image_features: Vec<String>,
     pub(crate) start_timeout: Duration,
     pub(crate) open_browser: bool,
 }

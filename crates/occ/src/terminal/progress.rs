@@ -151,18 +151,23 @@ fn transfer_now(transfer: &Transfer, state: &mut State) -> Now {
 fn build_now(build: &Build) -> Now {
     match build {
         Build::WaitingForOtherBuild => Now::news("Waiting for another build on this machine"),
-        Build::Checking(phase) => Now::more(format!("Checking what is there: {phase}"), None),
-        Build::Reused(phase) => Now::lasting(format!("  {phase}: there already")),
-        Build::Damaged(phase) => Now::lasting(format!("  {phase}: damaged, made again")),
-        Build::Begin(phase) => Now::news(format!("  {phase}: being made")),
-        Build::Doing { phase, what } => Now::more(format!("  {phase}: {what}"), None),
-        Build::Packages { done, total } => {
-            Now::more(format!("  packages: {done} of {total}"), None)
+        Build::Reused(part) => Now::more(format!("  {part}: there already"), None),
+        Build::Damaged(part) => Now::lasting(format!("  {part}: damaged, made again")),
+        Build::DamagedFile(digest) => {
+            Now::lasting(format!("  a kept file was damaged and is fetched again: {digest}"))
         }
-        Build::Bytes { phase, done, total } => {
-            Now::more(format!("  {phase}: written"), Some((*done, *total)))
+        Build::Lacking { tool, package, architecture } => Now::lasting(format!(
+            "  {tool}: left out for {architecture}, because the registry does not have it: {package}"
+        )),
+        Build::Begin(part) => Now::news(format!("  {part}: being made")),
+        Build::Doing { part, what } => Now::more(format!("  {part}: {what}"), None),
+        Build::Count { part, done, total } => {
+            Now::more(format!("  {part}: {done} of {total}"), None)
         }
-        Build::Done(phase) => Now::lasting(format!("  {phase}: done")),
+        Build::Bytes { part, done, total } => {
+            Now::more(format!("  {part}: written"), Some((*done, *total)))
+        }
+        Build::Done(part) => Now::lasting(format!("  {part}: done")),
     }
 }
 

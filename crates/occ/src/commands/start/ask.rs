@@ -26,6 +26,10 @@ pub(super) fn ask(
             }
             context.terminal.confirm("Stop and replace it? Volumes stay.", false)?
         }
+        Question::LockAnew { missing } => {
+            context.terminal.say(missing);
+            context.terminal.confirm("Build of what the archive has now instead?", true)?
+        }
         Question::BuildInstead { because } => {
             for why in because {
                 context.terminal.say(&format!("Failed to pull prebuilt image: {why}"));
@@ -41,6 +45,8 @@ pub(super) fn ask(
         Topic::Replace => {
             Failure::new(Exit::Failed, "Aborted. Stop container first with: occ stop")
         }
+        Topic::LockAnew => Failure::new(Exit::Failed, "there is no image to start")
+            .hint("lock what the archive has now: occ image lock"),
         Topic::BuildInstead => Failure::new(Exit::Network, "there is no image to start")
             .hint("build one: occ start --yes"),
     })

@@ -26,6 +26,9 @@ pub(crate) struct StartArgs {
     /// Folder of this host where the agent works; `volume` for a volume of its own
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
+    /// Variant of the image: base, omos, with-pi, omos-with-pi
+    #[arg(long, value_parser = variant, value_name = "NAME")]
+    variant: Option<Value>,
     /// Open the browser when the sandbox is ready
     #[arg(long)]
     open: bool,
@@ -42,6 +45,10 @@ pub(crate) struct StartArgs {
 
 fn port(text: &str) -> Result<Value, String> {
     find("port").expect("in the table").parse(text)
+}
+
+fn variant(text: &str) -> Result<Value, String> {
+    find("image_variant").expect("in the table").parse(text)
 }
 
 fn timeout(text: &str) -> Result<Value, String> {
@@ -77,6 +84,7 @@ impl StartSettings {
         let mut layers = context.layers()?;
         layers.flag("port", args.port.clone());
         layers.flag("workspace", args.workspace.as_deref().map(|dir| place(dir, context)));
+        layers.flag("image_variant", args.variant.clone());
         layers.flag("start_timeout", args.timeout.clone());
         layers.flag("open_browser", args.open.then_some(Value::Bool(true)));
         let consent = if args.yes { Consent::yes() } else { Consent::none() };
@@ -84,12 +92,16 @@ impl StartSettings {
         Ok(Self { layers, consent, dry_run: args.dry_run, open, silent: false })
     }
 
-    /// Returns the wish that the settings mean. The sandbox's lock must be held: what earlier flags said is
-    /// read here.
-    pub(in crate::commands) fn wish(&self, context: &Context) -> Result<SandboxSpec, Failure> {
+    /// Returns the wish that the settings mean, and the settings. The sandbox's lock must be held: what
+    /// earlier flags said is read here.
+    pub(in crate::commands) fn wish(
+        &self,
+        context: &Context,
+    ) -> Result<(SandboxSpec, Config), Failure> {
         let mut layers = self.layers.clone();
         let said = remember(&mut layers, context);
-        wish(layers.config(), said, context)
+        let config = layers.config();
+        Ok((wish(config.clone(), said, context)?, config))
     }
 }
 
@@ -98,10 +110,14 @@ fn wish(
     said: BTreeMap<String, Value>,
     context: &Context,
 ) -> Result<SandboxSpec, Failure> {
+    let tag = match config.image_variant.as_str() {
+        "base" => VERSION.to_owned(),
+        variant => format!("{VERSION}-{variant}"),
+    };
     let names = config
         .registries
         .iter()
-        .map(|host| format!("{host}/{}:{VERSION}", guest::IMAGE_REPOSITORY))
+        .map(|host| format!("{host}/{}:{tag}", guest::IMAGE_REPOSITORY))
         .collect();
     Ok(SandboxSpec {
         instance: context.instance.clone(),
@@ -140,7 +156,7 @@ fn remember(layers: &mut Layers, context: &Context) -> BTreeMap<String, Value> {
 }
 
 /// Settings whose flag holds until another is named.
-const REMEMBERED: [&str; 2] = ["port", "workspace"];
+const REMEMBERED: [&str; 3] = ["image_variant", "port", "workspace"];
 
 fn free_port(config: &Config) -> Option<u16> {
     match host::port(SocketAddr::new(config.bind, config.port)) {

@@ -1,0 +1,229 @@
+//! Which packages a lock gets, from a little archive of our own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+
+use occ_image::{Architecture, BuildError, Lock, Upgrade};
+use occ_oci::Digest;
+
+use crate::debian::{Shop, recipe};
+
+/// A package: name, version, source, and more fields.
+type Package = (&'static str, &'static str, &'static str, &'static str);
+
+/// What every Debian has.
+const BEGINNING: [Package; 2] = [
+    ("base", "1", "base", "Essential: yes\nPriority: required\n"),
+    ("apt", "3", "apt", "Depends: base\n"),
+];
+
+/// A workshop whose apt knows an archive with these packages, and newer ones for updates.
+fn shop_of(packages: &[Package], updates: &[Package]) -> Shop {
+    let mut shop = Shop::new();
+    let folder = shop.path("archive");
+    let all: Vec<Package> = BEGINNING.iter().chain(packages).copied().collect();
+    for (suite, packages) in [("trixie", all.as_slice()), ("trixie-updates", updates)] {
+        write_suite(&shop, &folder.join("debian/dists").join(suite), suite, packages);
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            thread::spawn(move || serve(stream, &folder));
+        }
+    });
+    let line = format!("http://127.0.0.1:{port}/debian/|Debian|Debian");
+    let unsigned =
+        "-o Acquire::AllowInsecureRepositories=true -o APT::Get::AllowUnauthenticated=true";
+    let body = format!(
+        "case $1 in indextargets) echo '{line}';; *) exec apt-get {unsigned} \"$@\";; esac"
+    );
+    shop.workshop.programs.apt_get = shop.script("apt-get", &body);
+    shop.workshop.programs.keyring = shop.path("nowhere");
+    shop
+}
+
+/// Writes the lists of a suite, and puts the files they promise into the cache.
+fn write_suite(shop: &Shop, folder: &Path, suite: &str, packages: &[Package]) {
+    let files = shop.path("cache/workshop-v2/files");
+    fs::create_dir_all(&files).unwrap();
+    let mut sums = String::new();
+    for architecture in ["amd64", "arm64"] {
+        let mut list = String::new();
+        for (name, version, source, more) in packages {
+            let bytes = format!("{name} {version} {architecture}");
+            let digest = Digest::sha256(bytes.as_bytes());
+            fs::write(files.join(format!("sha256-{}", digest.hex())), &bytes).unwrap();
+            list += &format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSource: {source}\n\
+                 {more}Filename: pool/{name}_{version}_{architecture}.deb\nSize: {}\nSHA256: {}\n\n",
+                bytes.len(),
+                digest.hex()
+            );
+        }
+        let path = format!("main/binary-{architecture}/Packages");
+        fs::create_dir_all(folder.join(&path).parent().unwrap()).unwrap();
+        fs::write(folder.join(&path), &list).unwrap();
+        sums += &format!(" {} {} {path}\n", Digest::sha256(list.as_bytes()).hex(), list.len());
+    }
+    let release = format!(
+        "Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\n\
+         Date: Sat, 09 Aug 2025 00:00:00 UTC\nArchitectures: amd64 arm64\nComponents: main\nSHA256:\n{sums}"
+    );
+    fs::write(folder.join("Release"), release).unwrap();
+}
+
+/// Answers requests for files of a folder (RFC 9112, as much of it as apt needs).
+fn serve(mut stream: TcpStream, folder: &Path) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    loop {
+        let mut first = String::new();
+        let mut line = String::from("x");
+        if reader.read_line(&mut first).unwrap_or(0) == 0 {
+            return;
+        }
+        while !line.trim().is_empty() {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        let path = first.split(' ').nth(1).unwrap().trim_start_matches('/');
+        let (status, body) = match fs::read(folder.join(path)) {
+            Ok(body) => ("200 OK", body),
+            Err(_) => ("404 Not Found", Vec::new()),
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Name to group and version, for one architecture; the other has the same.
+fn chosen(lock: &Lock) -> BTreeMap<&str, (&str, &str)> {
+    let groups = lock.groups(Architecture::Arm64);
+    groups
+        .flat_map(|group| {
+            let name = group.group.as_str();
+            group.packages.iter().map(move |pin| (pin.name.as_str(), (name, pin.version.as_str())))
+        })
+        .collect()
+}
+
+fn with_version(lock: &Lock, name: &str, version: &str) -> Lock {
+    let mut lock = lock.clone();
+    let pins = lock.debian.iter_mut().flat_map(|group| &mut group.packages);
+    pins.filter(|pin| pin.name == name).for_each(|pin| pin.version = version.to_owned());
+    lock
+}
+
+#[test]
+fn a_group_has_what_no_earlier_one_has() {
+    let shop = shop_of(
+        &[
+            ("app", "1", "app", "Depends: lib, some-mta\n"),
+            ("lib", "1", "lib", ""),
+            ("tool", "1", "tool", "Depends: lib\n"),
+            ("small-mta", "1", "small-mta", "Provides: some-mta\n"),
+        ],
+        &[],
+    );
+    let recipe = recipe(&[("one", &["app"]), ("two", &["tool"]), ("three", &["lib"])]);
+    let lock = shop.lock(&recipe, None, Upgrade::Needed).unwrap();
+    assert_eq!(lock.debian.len(), 6, "an empty group is a group");
+    let expected = [
+        ("app", ("one", "1")),
+        ("apt", ("one", "3")),
+        ("base", ("one", "1")),
+        ("lib", ("one", "1")),
+        ("small-mta", ("one", "1")),
+        ("tool", ("two", "1")),
+    ];
+    assert_eq!(chosen(&lock), BTreeMap::from(expected));
+}
+
+#[test]
+fn what_a_later_group_makes_needless_is_not_there() {
+    let shop = shop_of(
+        &[
+            ("app", "1", "app", "Depends: small | big\n"),
+            ("small", "1", "small", ""),
+            ("big", "1", "big", "Conflicts: small\n"),
+        ],
+        &[],
+    );
+    let lock = shop.lock(&recipe(&[("one", &["app"]), ("two", &["big"])]), None, Upgrade::Needed);
+    let lock = lock.unwrap();
+    let chosen = chosen(&lock);
+    assert!(!chosen.contains_key("small"), "{chosen:?}");
+    assert_eq!((chosen["app"].0, chosen["big"].0), ("one", "two"));
+}
+
+const OLD: [Package; 4] = [
+    ("lib", "1", "lib", ""),
+    ("lib-data", "1", "lib", ""),
+    ("app", "1", "app", "Depends: lib, lib-data\n"),
+    ("other", "1", "other", ""),
+];
+const NEW: [Package; 4] = [
+    ("lib", "2", "lib", ""),
+    ("lib-data", "2", "lib", ""),
+    ("app", "2", "app", "Depends: lib, lib-data\n"),
+    ("other", "2", "other", ""),
+];
+
+#[test]
+fn what_is_locked_stays_unless_it_may_move() {
+    let recipe = recipe(&[("one", &["app", "other"])]);
+    let before = shop_of(&OLD, &[]).lock(&recipe, None, Upgrade::Needed).unwrap();
+    let shop = shop_of(&OLD, &NEW);
+    let lock = |kept: &Lock, upgrade| shop.lock(&recipe, Some(kept), upgrade).unwrap();
+
+    assert_eq!(lock(&before, Upgrade::Needed), before);
+    let all = lock(&before, Upgrade::All);
+    let names = ["app", "lib", "lib-data", "other"];
+    assert_eq!(names.map(|name| chosen(&all)[name].1), ["2"; 4]);
+
+    // Packages of one source go together.
+    let one = lock(&before, Upgrade::One("lib".to_owned()));
+    assert_eq!(names.map(|name| chosen(&one)[name].1), ["1", "2", "2", "1"]);
+    // The archive has no such version any more.
+    let gone = lock(&with_version(&before, "lib-data", "0.5"), Upgrade::Needed);
+    assert_eq!(chosen(&gone), chosen(&one));
+}
+
+#[test]
+fn what_cannot_stay_with_what_is_new_moves_too() {
+    let old = [OLD[0], OLD[1], ("app", "1", "app", "Depends: lib (= 1)\n")];
+    let new = [NEW[0], NEW[1], ("app", "2", "app", "Depends: lib (= 2)\n")];
+    let recipe = recipe(&[("one", &["app"])]);
+    let before = shop_of(&old, &[]).lock(&recipe, None, Upgrade::Needed).unwrap();
+    let shop = shop_of(&old, &new);
+    let after = shop.lock(&recipe, Some(&before), Upgrade::One("app".to_owned())).unwrap();
+    assert_eq!((chosen(&after)["app"].1, chosen(&after)["lib"].1), ("2", "2"));
+}
+
+#[test]
+fn what_cannot_be_together_is_apts_to_explain() {
+    let shop = shop_of(
+        &[("app", "1", "app", "Depends: lib (= 7)\n"), ("lib", "1", "lib", "Provides: thing\n")],
+        &[],
+    );
+    let error = shop.lock(&recipe(&[("one", &["app", "thing"])]), None, Upgrade::Needed);
+    let error = error.unwrap_err();
+    let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
+    assert!(tail.iter().any(|line| line.contains("lib (= 7)")), "{tail:?}");
+}
+
+#[test]
+fn a_file_that_is_promised_and_not_there_is_an_error() {
+    let shop = shop_of(&[("app", "1", "app", "")], &[]);
+    fs::remove_dir_all(shop.path("cache/workshop-v2/files")).unwrap();
+    let error = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap_err();
+    let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
+    assert!(tail.iter().any(|line| line.contains("404")), "{tail:?}");
+}
