@@ -73,6 +73,7 @@ impl Bench {
         bench.set("OCC_PORT", bench.port.to_string());
         // No test of ours waits for a registry of the world outside.
         bench.set("OCC_IMAGE_SOURCE", "build");
+        bench.set("OCC_IMAGE_RECIPE", concat!(env!("CARGO_MANIFEST_DIR"), "/recipe/sandbox.toml"));
         bench.set("DOCKER_HOST", bench.api.host());
         if let Some(file) = environment::npm_config() {
             bench.set("npm_config_userconfig", file);

@@ -38,6 +38,7 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
     let lock = if settings.dry_run { None } else { Some(context.lock().await?) };
     let (mut spec, config) = settings.wish(context)?;
     let mut workshop = Arc::new(context.workshop(&config)?);
+    let mut locked_anew = false;
     loop {
         let plan = settle(&spec, &mut settings, context, &engine, &workshop).await?;
         let Some(lock) = lock.as_ref() else { return show_plan(&plan, context) };
@@ -54,9 +55,8 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
                 ask(&Question::BuildInstead { because }, &mut settings.consent, context)?;
                 spec.image = ImageSource::Build;
             }
-            Err(ApplyError::Build(error @ BuildError::NotAvailable { .. }))
-                if config.image_recipe.is_none() =>
-            {
+            Err(ApplyError::Build(error @ BuildError::NotAvailable { .. })) if !locked_anew => {
+                locked_anew = true;
                 let missing = error.to_string();
                 ask(&Question::LockAnew { missing }, &mut settings.consent, context)?;
                 lock_anew(&workshop.source, &LockRequest::default(), context).await?;
