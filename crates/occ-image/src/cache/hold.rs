@@ -38,19 +38,28 @@ pub(super) fn try_hold(file: &File) -> Result<bool, Errno> {
 }
 
 impl Cache<'_> {
-    /// Holds a name, waiting for another build that does.
+    /// Holds a name, waiting for another build that does, and saying so.
     pub(crate) fn hold(&self, name: &str) -> Result<Hold, BuildError> {
+        self.hold_and(name, || (self.observer)(Event::WaitingForOtherBuild))
+    }
+
+    /// Holds a name that is never held for long, by threads of this build either.
+    pub(super) fn hold_briefly(&self, name: &str) -> Result<Hold, BuildError> {
+        self.hold_and(name, || ())
+    }
+
+    fn hold_and(&self, name: &str, waiting: impl Fn()) -> Result<Hold, BuildError> {
         let path = self.folder.join("locks").join(name);
         let file = open(&path)?;
         let mut told = false;
         while !try_hold(&file).map_err(|error| BuildError::at(&path)(error.into()))? {
             if !std::mem::replace(&mut told, true) {
-                (self.observer)(Event::WaitingForOtherBuild);
+                waiting();
             }
             if self.cancel.load(Ordering::Relaxed) {
                 return Err(BuildError::Cancelled);
             }
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(20));
         }
         Ok(Hold { _file: file })
     }

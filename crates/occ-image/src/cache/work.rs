@@ -29,7 +29,7 @@ impl Cache<'_> {
     pub(crate) fn work_folder(&self) -> Result<WorkFolder, BuildError> {
         let parent = self.folder.join("work");
         // Held while a folder has no lock yet, against the sweep of another build.
-        let _making = self.hold("work")?;
+        let _making = self.hold_briefly("work")?;
         let folder = TempDir::new_in(&parent).map_err(BuildError::at(&parent))?;
         let path = folder.path().join(LOCK);
         let lock = hold::open(&path)?;
@@ -40,7 +40,7 @@ impl Cache<'_> {
     /// Removes folders whose makers are gone.
     pub(super) fn sweep(&self) -> Result<(), BuildError> {
         let parent = self.folder.join("work");
-        let _making = self.hold("work")?;
+        let _making = self.hold_briefly("work")?;
         for entry in fs::read_dir(&parent).map_err(BuildError::at(&parent))? {
             let path = entry.map_err(BuildError::at(&parent))?.path();
             let lock = hold::open(&path.join(LOCK));

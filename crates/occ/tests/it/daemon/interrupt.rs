@@ -98,19 +98,16 @@ fn an_interrupted_build_leaves_no_program_and_no_half_made_layer() {
     let daemon = Daemon::start();
     let mut bench = bench_at(daemon.api());
     bench.set("XDG_CACHE_HOME", bench.home().join("cache"));
-    for moment in ["opencode: being made", "base: being made"] {
+    for moment in ["packages from npm: being made", "Debian base ("] {
         let mut start = bench.start(["start", "--yes"]);
         start.until(moment);
         thread::sleep(Duration::from_millis(1500));
         start.interrupt();
         start.finish_within(Duration::from_secs(30)).code(130);
-        let folder = bench.home().join("cache/opencode-cloud/layers-v1");
-        let names = std::fs::read_dir(folder).unwrap().flatten();
-        let half: Vec<_> = names
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.starts_with("work-"))
-            .collect();
-        assert_eq!(half, Vec::<String>::new(), "{moment}");
+        let folder = bench.home().join("cache/opencode-cloud/workshop-v2/work");
+        let half: Vec<_> =
+            std::fs::read_dir(folder).unwrap().flatten().map(|it| it.path()).collect();
+        assert_eq!(half, Vec::<std::path::PathBuf>::new(), "{moment}");
         bench.assert_nothing_left();
         let home = bench.home().display().to_string();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
