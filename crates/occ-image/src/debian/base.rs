@@ -63,6 +63,12 @@ const LISTS: &str = "OCC_LISTS";
 
 fn arguments(command: &mut Command, plan: &BasePlan, scratch: &Path, root: bool) {
     let architecture = Architecture::from(plan.platform);
+    // Nothing else of this machine's environment reaches the packages.
+    let mut environment = format!("SOURCE_DATE_EPOCH={EPOCH}");
+    if is_foreign(architecture) && architecture == Architecture::Arm64 {
+        // Without it qemu computes signatures of pointers, which takes more time than all the rest.
+        environment += " QEMU_CPU=cortex-a72";
+    }
     command
         .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
         .env("TMPDIR", scratch)
@@ -70,17 +76,13 @@ fn arguments(command: &mut Command, plan: &BasePlan, scratch: &Path, root: bool)
         .args(["--variant=custom", "--mode=auto", "--format=tar"])
         .arg("--skip=update,download,cleanup/apt")
         .arg(format!("--architectures={architecture}"))
-        .arg(format!("--customize-hook=bash \"${LISTS}/configure\" \"$1\""));
+        .arg(format!("--customize-hook=env -i {environment} bash \"${LISTS}/configure\" \"$1\""));
     if root {
         // There is no namespace of mounts around it: what is mounted could be left behind.
         command.arg("--skip=chroot/mount");
     } else {
         // It mounts devices, in a namespace of its own, where there is a folder for them.
         command.arg("--setup-hook=mkdir -p \"$1/dev\"");
-    }
-    if is_foreign(architecture) && architecture == Architecture::Arm64 {
-        // The default emulates the signing of pointers, which takes more time than all the rest.
-        command.env("QEMU_CPU", "cortex-a72");
     }
 }
 

@@ -130,3 +130,71 @@ fn remove_below(folder: &Path, lock: &Path, device: u64) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn workshop(folder: &TempDir) -> Workshop {
+        Workshop::new(folder.path().to_owned(), folder.path().to_owned())
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(folder.path()).expect("a folder");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut names: Vec<String> =
+            entries.map(name).map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_nobody_holds_goes_and_all_else_stays() {
+        let folder = TempDir::new().expect("a folder");
+        let new = || Scratch::new(&workshop(&folder), false, &AtomicBool::new(false));
+        let held = new().expect("the first");
+        let mode = fs::metadata(held.path()).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        let program = held.lock().expect("a second holder");
+
+        let killed = folder.path().join(format!("{PREFIX}killed"));
+        fs::create_dir_all(killed.join("root/etc")).expect("a leftover");
+        fs::write(killed.join("root/.lock"), "").expect("a file of the same name");
+        let precious = folder.path().join("precious");
+        fs::create_dir(&precious).expect("a folder of somebody's");
+        fs::write(precious.join("file"), "").expect("a file");
+        symlink(&precious, killed.join("root/link")).expect("a link out");
+        fs::write(killed.join(LOCK), "").expect("its lock");
+        fs::create_dir(folder.path().join(format!("{PREFIX}young"))).expect("one without a lock");
+
+        let other = new().expect("the second");
+        let name = |scratch: &Scratch| {
+            scratch.path().file_name().expect("a name").to_string_lossy().into_owned()
+        };
+        let mut expected =
+            vec![name(&held), name(&other), format!("{PREFIX}young"), "precious".to_owned()];
+        expected.sort();
+        assert_eq!(names(&folder), expected);
+        assert!(precious.join("file").exists());
+
+        // A program that outlives its maker keeps the folder.
+        std::mem::forget(held);
+        drop(new().expect("the third"));
+        assert_eq!(names(&folder), expected);
+        drop((program, other));
+    }
+
+    #[test]
+    fn another_disk_is_never_entered() {
+        let folder = TempDir::new().expect("a folder");
+        fs::create_dir(folder.path().join("proc")).expect("a folder");
+        fs::write(folder.path().join("proc/file"), "").expect("a file");
+        let device = fs::metadata(folder.path()).expect("it is there").dev();
+        let lock = folder.path().join(LOCK);
+        let error = remove_below(folder.path(), &lock, device + 1).expect_err("another disk");
+        assert_eq!(error.kind(), io::ErrorKind::CrossesDevices);
+        assert!(folder.path().join("proc/file").exists());
+    }
+}

@@ -220,7 +220,7 @@ mod tests {
             let files = entries.into_iter().filter(|(_, it)| !matches!(it.kind, Kind::Folder));
             files
                 .map(|(path, _)| path)
-                .filter(|path| path.rsplit_once('.').is_none_or(|(_, end)| end != "list"))
+                .filter(|path| path.strip_suffix(".list").is_none())
                 .collect()
         };
         layers.into_iter().map(files).collect()

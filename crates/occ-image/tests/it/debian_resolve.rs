@@ -7,10 +7,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use occ_image::{Architecture, BuildError, Lock, Upgrade};
-use occ_oci::Digest;
+use occ_image::{Architecture, BuildError, DebianPin, Event, Lock, Upgrade};
+use occ_oci::{Digest, Platform};
 
 use crate::debian::{Shop, recipe};
+use crate::debian_faults::{no_leftovers, plan_of};
 
 /// A package: name, version, source, and more fields.
 type Package = (&'static str, &'static str, &'static str, &'static str);
@@ -27,7 +28,7 @@ fn shop_of(packages: &[Package], updates: &[Package]) -> Shop {
     let folder = shop.path("archive");
     let all: Vec<Package> = BEGINNING.iter().chain(packages).copied().collect();
     for (suite, packages) in [("trixie", all.as_slice()), ("trixie-updates", updates)] {
-        write_suite(&shop, &folder.join("debian/dists").join(suite), suite, packages);
+        write_suite(&folder.join("debian/dists").join(suite), suite, packages);
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -48,17 +49,18 @@ fn shop_of(packages: &[Package], updates: &[Package]) -> Shop {
     shop
 }
 
-/// Writes the lists of a suite, and puts the files they promise into the cache.
-fn write_suite(shop: &Shop, folder: &Path, suite: &str, packages: &[Package]) {
-    let files = shop.path("cache/workshop-v2/files");
-    fs::create_dir_all(&files).unwrap();
+/// Writes the lists of a suite, and the files they promise.
+fn write_suite(folder: &Path, suite: &str, packages: &[Package]) {
+    let pool = folder.join("../../pool");
+    fs::create_dir_all(folder).unwrap();
+    fs::create_dir_all(&pool).unwrap();
     let mut sums = String::new();
     for architecture in ["amd64", "arm64"] {
         let mut list = String::new();
         for (name, version, source, more) in packages {
             let bytes = format!("{name} {version} {architecture}");
             let digest = Digest::sha256(bytes.as_bytes());
-            fs::write(files.join(format!("sha256-{}", digest.hex())), &bytes).unwrap();
+            fs::write(pool.join(format!("{name}_{version}_{architecture}.deb")), &bytes).unwrap();
             list += &format!(
                 "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSource: {source}\n\
                  {more}Filename: pool/{name}_{version}_{architecture}.deb\nSize: {}\nSHA256: {}\n\n",
@@ -220,10 +222,43 @@ fn what_cannot_be_together_is_apts_to_explain() {
 }
 
 #[test]
-fn a_file_that_is_promised_and_not_there_is_an_error() {
-    let shop = shop_of(&[("app", "1", "app", "")], &[]);
-    fs::remove_dir_all(shop.path("cache/workshop-v2/files")).unwrap();
-    let error = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap_err();
+fn files_are_kept_once_and_not_asked_for_again() {
+    let shop = shop_of(&[("app", "1:2-3", "app", "")], &[]);
+    let recipe = recipe(&[("one", &["app"])]);
+    let lock = shop.lock(&recipe, None, Upgrade::Needed).unwrap();
+    fs::remove_dir_all(shop.path("archive/debian/pool")).unwrap();
+    assert_eq!(shop.lock(&recipe, Some(&lock), Upgrade::Needed).unwrap(), lock);
+
+    let pin = &lock.debian[0].packages[0];
+    let kept = shop.path(&format!("cache/workshop-v2/files/sha256-{}", pin.digest.hex()));
+    fs::write(kept, "damaged").unwrap();
+    let error = shop.lock(&recipe, Some(&lock), Upgrade::Needed).unwrap_err();
     let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
     assert!(tail.iter().any(|line| line.contains("404")), "{tail:?}");
+    assert!(shop.events.lock().unwrap().contains(&Event::DamagedFile(pin.digest.clone())));
+}
+
+#[test]
+fn a_file_that_is_not_the_promised_one_is_not_used() {
+    let shop = shop_of(&[("app", "1", "app", "")], &[]);
+    let lock = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap();
+    let files = shop.path("cache/workshop-v2/files");
+    fs::remove_dir_all(&files).unwrap();
+    let pin = lock.debian[0].packages.iter().find(|pin| pin.name == "app").unwrap();
+    let other = DebianPin { digest: Digest::sha256(b"something else"), ..pin.clone() };
+    let error = shop.build(plan_of(Platform::LinuxAmd64, &[other])).unwrap_err();
+    let BuildError::FileMismatch { name, .. } = error else { panic!("{error}") };
+    assert_eq!(name, "app 1");
+    assert!(fs::read_dir(files).unwrap().next().is_none());
+    no_leftovers(&shop);
+}
+
+#[test]
+fn a_file_that_is_not_what_the_archives_own_list_says_is_not_used() {
+    let shop = shop_of(&[("app", "1", "app", "")], &[]);
+    fs::write(shop.path("archive/debian/pool/app_1_amd64.deb"), "app 2 amd64").unwrap();
+    let error = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap_err();
+    let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
+    assert!(tail.iter().any(|line| line.contains("Hash Sum mismatch")), "{tail:?}");
+    no_leftovers(&shop);
 }

@@ -25,7 +25,7 @@ fn the_keys_of_a_fixed_plan_do_not_move_by_accident() {
     assert_eq!(
         keys,
         [
-            "sha256:018ba1c01d9439060191f93783d92fc529c613059d1e8c1bf0fabe2d0fd71d05",
+            "sha256:dd1ac242a977bd587c14efbc5cdbd67aa4f7305f24c4e538a675768147880c5e",
             "sha256:ddd4985d8df74297d14b08758e5b99603a6d009bdb3bc930a5c9c3d2d1978b15",
         ]
     );

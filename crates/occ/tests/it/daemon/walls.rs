@@ -100,7 +100,7 @@ fn the_container_has_the_walls_and_limits_that_were_promised() {
     assert_eq!(*ports, json!([{ "HostIp": "127.0.0.1", "HostPort": bench.port().to_string() }]));
     assert_eq!(host["PortBindings"].as_object().map(serde_json::Map::len), Some(1));
     let mounts = container["Mounts"].as_array().unwrap();
-    assert_eq!(mounts.len(), 5, "{mounts:?}");
+    assert_eq!(mounts.len(), 6, "{mounts:?}");
     assert!(mounts.iter().all(|mount| mount["Type"] == "volume"), "{mounts:?}");
     // Nothing of the host, least of all the engine's socket.
     assert_eq!(host["Devices"].as_array().map_or(0, Vec::len), 0);
