@@ -41,10 +41,8 @@ pub(super) fn clients(plan: &ToolPlan) -> Vec<&'static str> {
 /// Returns the commands that fetch a tool.
 pub(super) fn fetch(plan: &ToolPlan) -> Result<Vec<String>, UnwritableText> {
     let unpacked = format!("/tmp/{}", plan.tool.name);
-    let commands = match (&plan.tool.source, plan.packages.first()) {
-        (Source::Npm { .. }, Some(own)) if !plan.tool.commands.is_empty() => {
-            return npm_tree(plan, own);
-        }
+    let mut commands = match (&plan.tool.source, plan.packages.first()) {
+        (Source::Npm { .. }, Some(own)) if !plan.tool.commands.is_empty() => npm_tree(plan, own)?,
         (Source::Npm { .. }, Some(own)) => npm_file(own, &unpacked)?,
         (Source::Pypi { .. }, Some(own)) => wheel(own, &unpacked)?,
         (Source::Crates { .. }, Some(own)) => {
@@ -57,7 +55,12 @@ pub(super) fn fetch(plan: &ToolPlan) -> Result<Vec<String>, UnwritableText> {
             None => Vec::new(),
         },
     };
-    Ok([commands, place(plan, &unpacked)?].concat())
+    commands.extend(place(plan, &unpacked)?);
+    // Archives remember owners and modes of the machines they were made on.
+    let out = format!("{OUT}/{}", plan.tool.name);
+    commands.push(format!("chown -R root:root {out}"));
+    commands.push(format!("chmod -R u=rwX,go=rX {out}"));
+    Ok(commands)
 }
 
 /// A package with all it needs, where the workshop puts it too: settings name paths in it.

@@ -20,6 +20,8 @@ ARG NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 ARG PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 ARG CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt
 ARG DEBIAN_FRONTEND=noninteractive
+# Only what is in the folder out gets into the image, so any version of these will do.
+# hadolint ignore=DL3008
 ";
 
 pub(super) fn dockerfile(plan: &BuildPlan) -> Result<String, UnwritableText> {
@@ -34,22 +36,13 @@ pub(super) fn dockerfile(plan: &BuildPlan) -> Result<String, UnwritableText> {
 #   --build-arg=NPM_CONFIG_REGISTRY=...   a registry of npm
 #   --build-arg=PIP_INDEX_URL=...         an index of Python's packages
 #   --build-arg=https_proxy=...           a proxy
+#
+# Tools have the exact versions of the lock. What packages of npm need in turn is what the registry has.
 ARG BASE={base}
 FROM ${{BASE}} AS fetch
 "
     );
-    let clients: BTreeSet<&str> = plan.tools.iter().flat_map(tools::clients).collect();
-    if !clients.is_empty() {
-        let clients = clients.into_iter().collect::<Vec<_>>().join(" ");
-        let install =
-            format!("apt-get install --yes --no-install-recommends ca-certificates {clients}");
-        let commands =
-            ["apt-get update".to_owned(), install, "rm -rf /var/lib/apt/lists/*".to_owned()];
-        text.push_str(FETCH);
-        text.push_str("# Only what is in the folder out gets into the image, so any version of these will do.\n");
-        text.push_str("# hadolint ignore=DL3008\n");
-        text.push_str(&run(&commands));
-    }
+    text.push_str(&clients(plan));
     text.push_str(&format!("COPY {GUEST}/ /{GUEST}/\n{}", run(&guest(&plan.guest)?)));
     for tool in &plan.tools {
         let title = format!("{} {}", tool.tool.name, tool.version);
@@ -63,6 +56,19 @@ FROM ${{BASE}} AS fetch
     text.push_str(&run(&owners(&plan.guest)?));
     text.push_str(&settings::instructions(plan)?);
     Ok(text)
+}
+
+/// Returns what makes the package clients ready that the tools take.
+fn clients(plan: &BuildPlan) -> String {
+    let clients: BTreeSet<&str> = plan.tools.iter().flat_map(tools::clients).collect();
+    if clients.is_empty() {
+        return String::new();
+    }
+    let clients = clients.into_iter().collect::<Vec<_>>().join(" ");
+    let install = "apt-get install --yes --no-install-recommends ca-certificates";
+    let install = format!("{install} {clients}");
+    let commands = ["apt-get update", &install, "rm -rf /var/lib/apt/lists/*"];
+    format!("{FETCH}{}", run(&commands.map(str::to_owned)))
 }
 
 /// Returns the guest's files as the context has them.

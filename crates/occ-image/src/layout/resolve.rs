@@ -5,7 +5,7 @@ use occ_oci::{DescribedPlatform, Descriptor, Platform};
 use super::{EntryName, Layout, LayoutError, Selector, StoredImage};
 
 /// How deep indexes may be in indexes.
-const DEPTH: usize = 4;
+pub(super) const DEPTH: usize = 4;
 
 /// An image that an entry leads to.
 struct Candidate {

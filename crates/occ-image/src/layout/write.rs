@@ -8,6 +8,7 @@ use occ_oci::{ANNOTATION_REF_NAME, Annotations, Descriptor, Digest, Index, Manif
 
 use super::change::Change;
 use super::listing::Listing;
+use super::resolve::DEPTH;
 use super::store::Store;
 use super::stored::is_sbom;
 use super::{Layout, LayoutError};
@@ -18,9 +19,6 @@ use crate::image::Image;
 const ANNOTATION_CREATED: &str = "org.opencontainers.image.created";
 const ANNOTATION_TITLE: &str = "org.opencontainers.image.title";
 const SBOM_TITLE: &str = "sbom.cdx.json";
-
-/// How deep entries are searched for images.
-const DEPTH: usize = 4;
 
 impl Layout {
     /// Writes images into a layout, which is made if the folder is empty or not there.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use occ_image::{Event, Image, Layout, LayoutError, Part, Selector, StoredImage};
 use occ_layer::Compression;
@@ -536,21 +536,33 @@ fn a_writer_that_is_killed_leaves_a_layout_that_is_whole() {
     let elsewhere = TempDir::new_in("/dev/shm").unwrap();
     let folder = elsewhere.path();
     fs::write(folder.join("go-on"), "").unwrap();
-    let mut killed_at_work = 0;
+    let partial = folder.join("layout/.partial");
+    let at_work = || fs::metadata(&partial).ok().map(|it| it.ino());
+    let (mut killed_at_work, mut was_one) = (0, false);
     for round in 0..25u64 {
+        let left_behind = at_work();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "layout::a_writer_that_may_be_killed"])
             .current_dir(folder)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        thread::sleep(Duration::from_millis(25 + round * 7 % 40));
+        let begin = Instant::now();
+        while at_work().is_none_or(|it| Some(it) == left_behind) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "the writer does not begin");
+            thread::sleep(Duration::from_micros(100));
+        }
+        thread::sleep(Duration::from_micros(round * 2617 % 40_000));
         child.kill().unwrap();
         child.wait().unwrap();
-        killed_at_work += usize::from(folder.join("layout/.partial").exists());
+        killed_at_work += usize::from(partial.exists());
         match Layout::open(&folder.join("layout")) {
-            Ok(layout) => assert_eq!(verify(&layout).len(), 2),
-            Err(LayoutError::NotALayout { .. }) if round == 0 => {}
+            Ok(layout) => {
+                assert_eq!(verify(&layout).len(), 2);
+                was_one = true;
+            }
+            // Until the first one gets through.
+            Err(LayoutError::NotALayout { .. }) => assert!(!was_one, "there was a layout before"),
             Err(error) => panic!("{error}"),
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// What the judges need of PyPI; the schemas of CycloneDX come in the first.
+/// What the judges need of `PyPI`; the schemas of `CycloneDX` come in the first.
 const PACKAGES: [&str; 1] = ["cyclonedx-python-lib[json-validation]==11.12.0"];
 
 /// Runs a program to a good end and returns what it printed.
@@ -34,7 +34,7 @@ pub(crate) fn judge(script: &str, arguments: &[&str]) -> String {
     run(python.to_str().unwrap(), &[&["-c", script], arguments].concat())
 }
 
-/// Returns a folder with packages from PyPI, made once for all tests.
+/// Returns a folder with packages from `PyPI`, made once for all tests.
 pub(crate) fn environment(name: &str, packages: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let (lock, done) = (folder.with_extension("lock"), folder.join("done"));

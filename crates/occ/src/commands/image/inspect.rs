@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use occ_image::{FileChange, FileState, Layout, Selector, StoredImage};
+use occ_image::{Layout, Selector, StoredImage};
 use serde_json::json;
 
 use crate::context::Context;
@@ -87,16 +87,7 @@ pub(crate) fn diff(args: &DiffArgs, context: &Context) -> Result<Exit, Failure> 
     let (before, after) = (find(&args.before)?, find(&args.after)?);
     let comparing = context.work(move |_, cancel| Ok(occ_image::diff(&before, &after, cancel)));
     let difference = context.block_on(comparing)??;
-    let mut text = difference.to_string();
-    if args.files {
-        text.extend(difference.files.iter().map(line));
-    }
+    let text = if args.files { format!("{difference:#}") } else { difference.to_string() };
     context.terminal.result("occ/image-diff", &json!(difference), &text)?;
     Ok(Exit::Done)
-}
-
-fn line(file: &FileChange) -> String {
-    let state =
-        |state: &Option<FileState>| state.as_ref().map_or("-".to_owned(), ToString::to_string);
-    format!("{}: {} -> {}\n", file.path, state(&file.before), state(&file.after))
 }
