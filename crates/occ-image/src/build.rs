@@ -200,11 +200,12 @@ fn assemble(plan: &BuildPlan, layers: &Layers) -> Image {
     for (name, key) in plan.base.layers() {
         stack.push((layer(&key), format!("base: {name} of Debian {}", plan.base.suite)));
     }
-    stack.push((layer(&plan.guest_key()), guest_history()));
     for tool in &plan.tools {
         let source = tool.tool.source.kind();
         let history = format!("tool: {} {} from {source}", tool.tool.name, tool.version);
         stack.push((layer(&tool.key()), history));
     }
+    // The uppermost: it differs between variants, and what lies under it can be shared by all.
+    stack.push((layer(&plan.guest_key()), guest_history()));
     Image::assemble(plan, stack)
 }

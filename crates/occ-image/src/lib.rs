@@ -5,8 +5,8 @@
 //! an OCI [`Layout`] or, as an [`Archive`], into an engine. [`inspect`], [`diff`], [`survey`] and
 //! [`Dockerfiles`] explain. What image and programs outside agree on is in [`guest`].
 //!
-//! Layers, lowest first: Debian packages by group, what their scripts left, the guest's own files, one layer
-//! for each tool. Package clients of the machine fetch, what they bring is verified and kept by digest, and
+//! Layers, lowest first: Debian packages by group, what their scripts left, one layer for each tool, the
+//! guest's own files. Package clients of the machine fetch, what they bring is verified and kept by digest, and
 //! finished layers are kept under a key of what they were made from.
 //!
 //! This crate opens no socket, reads no environment and no clock.

@@ -80,7 +80,7 @@ pub struct BuildPlan {
     pub variant: String,
     /// The Debian base, the lowest layers.
     pub base: BasePlan,
-    /// The guest's own files, the layer on it.
+    /// The guest's own files, the uppermost layer.
     pub guest: Vec<GuestEntry>,
     /// Tools, one layer each, in the order in which they are stacked.
     pub tools: Vec<ToolPlan>,

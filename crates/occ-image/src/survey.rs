@@ -101,7 +101,7 @@ fn layers(plan: &BuildPlan) -> Vec<(String, LayerKey, Files)> {
         files.extend(tool.address().map(|(_, digest)| (digest.clone(), 0)));
         (format!("tool/{}", tool.tool.name), tool.key(), files)
     });
-    base.chain([guest]).chain(tools).collect()
+    base.chain(tools).chain([guest]).collect()
 }
 
 fn missing(files: &Files, cache: &Cache<'_>) -> u64 {

@@ -255,7 +255,9 @@ fn all_variants_for_all_platforms_share_their_layers_and_waste_nothing() {
         let of = |variant: &str| {
             let found =
                 images.iter().find(|it| it.variant == variant && it.platform == platform).unwrap();
-            found.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>()
+            // The guest's own files are the uppermost layer and differ.
+            let shared = &found.layers[..found.layers.len() - 1];
+            shared.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>()
         };
         let (base, both) = (of("base"), of("omos-with-pi"));
         assert!(both.starts_with(&base), "{platform}");
