@@ -37,6 +37,13 @@ pub trait Engine: Send + Sync {
     /// Returns the image with this name (`repository:tag`, `repository@digest`) or id.
     fn image(&self, name: &str) -> impl Future<Output = Result<Option<ImageFacts>, Error>> + Send;
 
+    /// Returns the digest that a name has in its registry now, `sha256:…`; `None` when the registry has no
+    /// such name. Nothing is pulled. The registry decides how long the answer takes.
+    fn remote_digest(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
+
     /// Pulls one image by name with the engine's own client and returns what arrived.
     fn pull_image(
         &self,

@@ -33,6 +33,12 @@ impl Docker {
         found.map(image_facts).transpose()
     }
 
+    pub(super) async fn ask_registry(&self, name: &str) -> Result<Option<String>, Error> {
+        let asked = self.client.inspect_registry_image(named(name)?, None);
+        let found = absent(within("asking a registry", LOOK, asked).await)?;
+        Ok(found.and_then(|found| found.descriptor.digest))
+    }
+
     pub(super) async fn pull(
         &self,
         name: &str,

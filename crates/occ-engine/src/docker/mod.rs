@@ -98,6 +98,10 @@ impl Engine for Docker {
         self.observe_image(name).await
     }
 
+    async fn remote_digest(&self, name: &str) -> Result<Option<String>, Error> {
+        self.ask_registry(name).await
+    }
+
     async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
         self.pull(name, observer).await
     }

@@ -37,6 +37,11 @@ impl FakeImage {
     pub fn id(&self) -> ImageId {
         ImageId(format!("sha256:{}", hex(&Sha256::digest(&self.config))))
     }
+
+    /// Returns the digest of the manifest that a registry has it under.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", hex(&Sha256::digest([b"manifest of ", &*self.config].concat())))
+    }
 }
 
 /// An image in the engine, with its names.
@@ -119,6 +124,10 @@ impl World {
         })
     }
 
+    pub(super) fn remote_digest(&self, name: &str) -> Option<String> {
+        self.remotes.get(&familiar(name)).map(FakeImage::digest)
+    }
+
     pub(super) fn pull(&mut self, name: &str) -> Result<ImageFacts, Error> {
         let familiar = familiar(name);
         let image = self.remotes.get(&familiar).cloned().ok_or_else(|| Error::NotFound {
@@ -128,8 +137,7 @@ impl World {
             (None, familiar.clone())
         } else {
             let repository = familiar.rsplit_once(':').map_or(&*familiar, |(left, _)| left);
-            let digest = hex(&Sha256::digest([b"manifest of ", &*image.config].concat()));
-            (Some(familiar.as_str()), format!("{repository}@sha256:{digest}"))
+            (Some(familiar.as_str()), format!("{repository}@{}", image.digest()))
         };
         self.keep_image(&image, tag, Some(digest));
         Ok(self.images[&image.id()].facts.clone())

@@ -8,6 +8,7 @@ use std::fmt;
 pub enum Op {
     Facts,
     Image,
+    RemoteDigest,
     PullImage,
     LoadImage,
     TagImage,
@@ -33,6 +34,7 @@ impl fmt::Display for Op {
         f.write_str(match self {
             Self::Facts => "facts",
             Self::Image => "image",
+            Self::RemoteDigest => "remote_digest",
             Self::PullImage => "pull_image",
             Self::LoadImage => "load_image",
             Self::TagImage => "tag_image",

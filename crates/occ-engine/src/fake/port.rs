@@ -25,6 +25,10 @@ impl Engine for FakeEngine {
         self.call(Op::Image, name, |world| Ok(world.kept(name).map(|image| image.facts.clone())))
     }
 
+    async fn remote_digest(&self, name: &str) -> Result<Option<String>, Error> {
+        self.call(Op::RemoteDigest, name, |world| Ok(world.remote_digest(name)))
+    }
+
     async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
         let facts = self.call(Op::PullImage, name, |world| world.pull(name))?;
         for (status, bytes) in [("Downloading", facts.size / 2), ("Pull complete", facts.size)] {

@@ -7,6 +7,7 @@ mod bench;
 mod docker;
 mod exec;
 mod fake;
+mod registry;
 mod remote;
 mod server;
 mod suite;
@@ -35,6 +36,7 @@ conformance! {
     acting_on_a_container_that_is_not_there_is_not_found
     an_engine_says_what_it_is
     a_loaded_image_is_found_by_name_and_by_id_with_its_labels
+    the_digest_of_a_name_in_a_registry_is_told_without_pulling_it
     loading_tells_how_far_it_is
     an_archive_without_a_manifest_is_refused
     a_name_moves_from_one_image_to_another

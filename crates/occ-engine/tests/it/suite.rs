@@ -95,6 +95,16 @@ pub(crate) async fn a_loaded_image_is_found_by_name_and_by_id_with_its_labels<E:
     assert_eq!(by_name.created.as_deref(), Some("2026-01-01T00:00:00Z"));
 }
 
+pub(crate) async fn the_digest_of_a_name_in_a_registry_is_told_without_pulling_it<E: Outside>(
+    bench: &Bench<E>,
+) {
+    let (name, digest, _served) = bench.engine.publish();
+    assert_eq!(bench.engine.remote_digest(&name).await.unwrap(), Some(digest));
+    assert_eq!(bench.engine.image(&name).await.unwrap(), None);
+    let other = format!("{name}-other");
+    assert_eq!(bench.engine.remote_digest(&other).await.unwrap(), None);
+}
+
 pub(crate) async fn loading_tells_how_far_it_is<E: Outside>(bench: &Bench<E>) {
     let archive = saved_image(&bench.name("image:again"), &[("again", "yes")]);
     let total = archive.len() as u64;
