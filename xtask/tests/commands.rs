@@ -54,7 +54,9 @@ fn complaint(line: &str) -> Option<String> {
         return Some(error.to_string());
     }
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["occ", "config", "get" | "set" | "unset", name, ..] if name != "name" => {
+        ["occ", "config", "get" | "set" | "unset", name, ..]
+            if !["name", "password"].contains(&name) =>
+        {
             let known = settings().iter().any(|[setting, ..]| setting == name);
             (!known).then(|| format!("there is no setting {name}"))
         }

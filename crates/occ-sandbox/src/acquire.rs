@@ -7,6 +7,7 @@ use occ_engine::{Engine, ImageFacts, ImageId};
 use occ_image::guest;
 use tokio::sync::mpsc;
 
+use crate::choice::Reuse;
 use crate::error::{ApplyError, PullAttempt};
 use crate::event::Event;
 use crate::foreign::foreign;
@@ -25,6 +26,7 @@ pub(crate) async fn pull<E: Engine, S>(
 ) -> Result<ImageId, ApplyError> {
     let mut attempts = Vec::new();
     for name in names {
+        (world.observer)(Event::Pulling { name: name.clone() });
         match pull_one(world, name).await {
             Ok(image) => return Ok(image),
             Err(PullStop::Attempt(attempt)) => {
@@ -37,7 +39,7 @@ pub(crate) async fn pull<E: Engine, S>(
             Err(PullStop::Fatal(error)) => return Err(error),
         }
     }
-    if then_build { build(world).await } else { Err(ApplyError::Pull { attempts }) }
+    if then_build { build(world, Reuse::Kept).await } else { Err(ApplyError::Pull { attempts }) }
 }
 
 enum PullStop {
@@ -76,9 +78,12 @@ async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<I
 }
 
 /// Builds the image and loads it into the engine.
-pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<ImageId, ApplyError> {
+pub(crate) async fn build<E: Engine, S>(
+    world: &World<'_, E, S>,
+    reuse: Reuse,
+) -> Result<ImageId, ApplyError> {
     let name = world.builder.name().to_owned();
-    let built = build_beside(world).await?;
+    let built = build_beside(world, reuse).await?;
     if world.cancel.is_cancelled() {
         return Err(ApplyError::Interrupted);
     }
@@ -103,12 +108,13 @@ pub(crate) async fn build<E: Engine, S>(world: &World<'_, E, S>) -> Result<Image
 /// Builds on a thread of its own, so that news and requests to stop go through meanwhile.
 async fn build_beside<E, S>(
     world: &World<'_, E, S>,
+    reuse: Reuse,
 ) -> Result<crate::ports::BuiltImage, ApplyError> {
     let (send, mut news) = mpsc::unbounded_channel();
     let builder = Arc::clone(&world.builder);
     let cancel = world.cancel.clone();
     let work = tokio::task::spawn_blocking(move || {
-        builder.build(cancel.flag(), &|event| {
+        builder.build(reuse, cancel.flag(), &|event| {
             // Nobody listening any more means that the wait below was given up.
             drop(send.send(event));
         })

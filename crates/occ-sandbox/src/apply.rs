@@ -74,6 +74,26 @@ pub async fn apply<E: Engine, S: Server>(
     Ok(Outcome { record })
 }
 
+/// Brings the image of a plan that only brings one, and returns it. No container is touched.
+///
+/// # Errors
+/// What kept it from arriving.
+///
+/// # Panics
+/// When the plan is another one.
+pub async fn bring<E: Engine, S>(
+    plan: &Plan,
+    world: &World<'_, E, S>,
+) -> Result<ImageId, ApplyError> {
+    let [step] = plan.steps.as_slice() else { panic!("a plan to bring an image has one step") };
+    (world.observer)(Event::Begin { number: 1, of: 1, step: step.clone() });
+    match step {
+        Step::Pull { names, then_build } => crate::acquire::pull(world, names, *then_build).await,
+        Step::Build { reuse, .. } => crate::acquire::build(world, *reuse).await,
+        other => panic!("a plan to bring an image does not {other}"),
+    }
+}
+
 fn password<E, S>(world: &World<'_, E, S>) -> Result<Password, ApplyError> {
     if let Some(password) = crate::password::load(world.home)? {
         return Ok(password);
@@ -98,8 +118,8 @@ async fn run<E: Engine, S: Server>(
         Step::Pull { names, then_build } => {
             progress.image = Some(crate::acquire::pull(world, names, *then_build).await?);
         }
-        Step::Build { .. } => {
-            progress.image = Some(crate::acquire::build(world).await?);
+        Step::Build { reuse, .. } => {
+            progress.image = Some(crate::acquire::build(world, *reuse).await?);
         }
         Step::CreateVolume { name } => {
             if engine.create_volume(name, &spec.volume_labels()).await.map_err(failed())? {

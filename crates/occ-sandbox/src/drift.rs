@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use occ_engine::ContainerState;
+use occ_engine::{ContainerState, ImageId};
 use occ_image::guest;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::choice::Acquire;
 use crate::refusal::stranger;
 use crate::spec::SandboxSpec;
 
@@ -24,33 +25,51 @@ pub enum Drift {
         /// What is wished now.
         to: Value,
     },
+    /// Another image is wished than the one the container was made from.
+    Image {
+        /// The container's.
+        from: ImageId,
+        /// The one wished.
+        to: ImageId,
+    },
 }
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Setting { name, from, to } = self;
-        write!(f, "{name}: {from} -> {to}")
+        match self {
+            Self::Setting { name, from, to } => write!(f, "{name}: {from} -> {to}"),
+            Self::Image { from, to } => write!(f, "image: {} -> {}", short(from), short(to)),
+        }
+    }
+}
+
+/// Returns the part of an id that people tell images apart by.
+fn short(image: &ImageId) -> &str {
+    match image.0.strip_prefix("sha256:") {
+        Some(hex) => hex.get(..12).unwrap_or(hex),
+        None => &image.0,
     }
 }
 
 /// Returns whether a container is this sandbox's own and differs in nothing.
 pub(crate) fn serves(spec: &SandboxSpec, container: &ContainerState) -> bool {
     stranger(spec.claim(), &container.name, &container.labels).is_none()
+        && !matches!(spec.acquire, Acquire::Anew(_))
         && drift(spec, container).is_empty()
 }
 
-/// Returns every difference, in the order of the settings' names.
+/// Returns every difference: the image first, then settings in the order of their names.
 pub fn drift(spec: &SandboxSpec, container: &ContainerState) -> Vec<Drift> {
     let made: BTreeMap<String, Value> = container
         .labels
         .get(guest::LABEL_SPEC)
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
-    spec.fixed()
-        .into_iter()
-        .filter_map(|(name, to)| {
-            let from = made.get(&name).cloned().unwrap_or(Value::Null);
-            (from != to).then_some(Drift::Setting { name, from, to })
-        })
-        .collect()
+    let image = spec.acquire.this().filter(|image| **image != container.image);
+    let image = image.map(|to| Drift::Image { from: container.image.clone(), to: to.clone() });
+    let settings = spec.fixed().into_iter().filter_map(|(name, to)| {
+        let from = made.get(&name).cloned().unwrap_or(Value::Null);
+        (from != to).then_some(Drift::Setting { name, from, to })
+    });
+    image.into_iter().chain(settings).collect()
 }

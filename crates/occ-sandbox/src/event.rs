@@ -20,6 +20,11 @@ pub enum Event {
     Transfer(occ_engine::Event),
     /// News of the build.
     Build(occ_image::Event),
+    /// An image is being pulled.
+    Pulling {
+        /// Its name.
+        name: String,
+    },
     /// An image could not be pulled.
     PullFailed {
         /// Its name.

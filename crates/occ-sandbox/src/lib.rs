@@ -7,6 +7,8 @@
 mod acquire;
 mod apply;
 mod cancel;
+mod checks;
+mod choice;
 mod drift;
 mod error;
 mod event;
@@ -28,10 +30,13 @@ mod spec;
 mod stall;
 mod step;
 mod undo;
+mod version;
 mod world;
 
-pub use apply::{Outcome, apply};
+pub use apply::{Outcome, apply, bring};
 pub use cancel::Cancel;
+pub use checks::{Checks, UpdateCheck, UpdateRule, Warned};
+pub use choice::{Acquire, Reuse};
 pub use drift::{Drift, drift};
 pub use error::{ApplyError, ProbeError, PullAttempt};
 pub use event::{Event, Observer};
@@ -44,11 +49,12 @@ pub use opencode::{Opencode, client};
 pub use password::{
     Password, generate as generate_password, load as load_password, store as store_password,
 };
-pub use plan::{Decision, Plan, plan_start};
+pub use plan::{ARRIVING, Decision, Plan, plan_start};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use question::{Consent, Question, Topic};
 pub use record::{Home, ImageState, Record, Source, Unreadable};
 pub use refusal::{Claim, FolderProblem, Refusal, stranger};
 pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};
 pub use step::Step;
+pub use version::{Mismatch, mismatch};
 pub use world::World;

@@ -1,8 +1,9 @@
 //! The heart: from a wish and an observation to what will happen, in order. Pure.
 
-use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageId, Phase};
+use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageFacts, ImageId, Phase};
 use serde::Serialize;
 
+use crate::choice::{Acquire, Reuse, plan_bring};
 use crate::drift::drift;
 use crate::foreign::foreign;
 use crate::observe::{Observation, PortState, Surroundings};
@@ -41,9 +42,11 @@ impl Plan {
 }
 
 /// The name a plan uses for an image that an earlier step brings.
-const ARRIVING: &str = "(the image of the step before)";
+pub const ARRIVING: &str = "(the image of the step before)";
 
-/// Plans a start: what is there is used, what is missing is made, what differs is replaced.
+/// Plans a start: what is there is used, what is missing is made, what differs is replaced. Where an image
+/// is to be brought anew, that is the whole plan ([`crate::bring`]); the start itself follows with the image
+/// that arrived.
 ///
 /// # Panics
 /// When the observation was made for another wish.
@@ -53,6 +56,9 @@ pub fn plan_start(
     built_name: &str,
     consent: &Consent,
 ) -> Decision {
+    if let Acquire::Anew(reuse) = spec.acquire {
+        return plan_bring(spec, reuse, seen, built_name, consent);
+    }
     if let Some(refusal) = refusal(spec, seen) {
         return Decision::Refuse(refusal);
     }
@@ -92,7 +98,8 @@ fn from_nothing(
     consent: &Consent,
     mut steps: Vec<Step>,
 ) -> Decision {
-    let image = usable_image(seen);
+    let there = || usable_image(seen).map(|image| image.id.clone());
+    let image = spec.acquire.this().cloned().or_else(there);
     if image.is_none() {
         match acquisition(spec, seen, built_name, consent) {
             Ok(step) => steps.insert(0, step),
@@ -137,12 +144,11 @@ fn fitted(mut container: ContainerSpec, engine: &EngineFacts) -> ContainerSpec {
 
 /// Returns the image to make a container from, when one is there: the container's own, then the one
 /// the record names, then what a build here would give.
-fn usable_image(seen: &Surroundings) -> Option<ImageId> {
+pub(crate) fn usable_image(seen: &Surroundings) -> Option<&ImageFacts> {
     [&seen.container_image, &seen.recorded_image, &seen.built_image]
         .into_iter()
         .flatten()
         .find(|image| foreign(image).is_none())
-        .map(|image| image.id.clone())
 }
 
 fn acquisition(
@@ -158,12 +164,12 @@ fn acquisition(
             Some(foreign) if !then_build => {
                 Err(Question::BuildInstead { because: vec![foreign.to_string()] })
             }
-            _ => Ok(Step::Build { name: built_name.to_owned() }),
+            _ => Ok(Step::Build { name: built_name.to_owned(), reuse: Reuse::Kept }),
         },
     }
 }
 
-fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
+pub(crate) fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal> {
     let claim = spec.claim();
     if let Some(container) = &seen.container
         && let Some(refusal) = stranger(claim, &container.name, &container.labels)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use occ_opencode::{DoorError, NotReady};
 
+use crate::choice::Reuse;
 use crate::password::Password;
 
 /// An image ready to be loaded into an engine.
@@ -30,6 +31,7 @@ pub trait ImageBuilder: Send + Sync {
     /// What the workshop says.
     fn build(
         &self,
+        reuse: Reuse,
         cancel: &AtomicBool,
         observer: &(dyn Fn(occ_image::Event) + Send + Sync),
     ) -> Result<BuiltImage, occ_image::BuildError>;

@@ -15,6 +15,11 @@ pub enum Question {
         /// Why.
         drift: Vec<Drift>,
     },
+    /// A sandbox runs, and the image that is to be brought will replace it.
+    Rebuild {
+        /// What else will be different.
+        drift: Vec<Drift>,
+    },
     /// No prebuilt image is to be had.
     BuildInstead {
         /// What was tried and why it failed, one line each.
@@ -31,7 +36,7 @@ impl Question {
     /// Returns which consent answers it.
     pub fn kind(&self) -> Topic {
         match self {
-            Self::Replace { .. } => Topic::Replace,
+            Self::Replace { .. } | Self::Rebuild { .. } => Topic::Replace,
             Self::BuildInstead { .. } => Topic::BuildInstead,
             Self::LockAnew { .. } => Topic::LockAnew,
         }

@@ -7,6 +7,7 @@ use occ_engine::{ContainerId, ImageId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::checks::Checks;
 use crate::files::{self, FileError, Lock, TryLock};
 use crate::instance::Instance;
 use crate::spec::Owner;
@@ -94,6 +95,11 @@ impl Home {
         self.dir.join("image-state.json")
     }
 
+    /// Returns the path of the looks and warnings about versions.
+    pub fn checks_path(&self) -> PathBuf {
+        self.dir.join("checks-v1.json")
+    }
+
     /// Returns the path of the password.
     pub fn password_path(&self) -> PathBuf {
         self.dir.join("password")
@@ -123,6 +129,33 @@ impl Home {
     /// Returns the image state, or none with the reason it could not be read.
     pub fn image_state(&self) -> (Option<ImageState>, Option<Unreadable>) {
         read(&self.image_state_path())
+    }
+
+    /// Returns the looks and warnings about versions; none when they cannot be read, for all they are worth.
+    pub fn checks(&self) -> Checks {
+        read(&self.checks_path()).0.unwrap_or_default()
+    }
+
+    /// Replaces the looks and warnings about versions.
+    ///
+    /// # Errors
+    /// When the folder is not writable or full.
+    pub fn save_checks(&self, checks: &Checks, _held: &Lock) -> Result<(), FileError> {
+        save(&self.checks_path(), checks)
+    }
+
+    /// Forgets where the image came from; that nothing is known already is as good.
+    ///
+    /// # Errors
+    /// When the folder is not writable.
+    pub fn clear_image_state(&self, _held: &Lock) -> Result<(), FileError> {
+        let path = self.image_state_path();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(FileError::wrap("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Replaces the record. The lock proves that nobody else writes.

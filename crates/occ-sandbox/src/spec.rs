@@ -11,6 +11,7 @@ use occ_engine::{
 use occ_image::guest;
 use serde_json::{Value, json};
 
+use crate::choice::Acquire;
 use crate::instance::Instance;
 use crate::refusal::Claim;
 
@@ -37,8 +38,10 @@ pub struct SandboxSpec {
     pub logs: LogRotation,
     /// Whether opencode's own hosted models may be used; they answer without a key, and see the prompts.
     pub hosted_models: bool,
-    /// Where an image comes from when none is there.
+    /// Where an image comes from when one is brought.
     pub image: ImageSource,
+    /// Which image is wished.
+    pub acquire: Acquire,
     /// How long the server may take to become ready.
     pub start_timeout: Duration,
     /// Settings that were named for this sandbox alone; they are remembered with it.
@@ -73,7 +76,7 @@ impl Owner {
     pub const GUEST: Self = Self { uid: guest::UID, gid: guest::GID };
 }
 
-/// Where an image comes from when none is there.
+/// Where an image comes from when one is brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {
     /// Pulled by one of these full names, tried in order.

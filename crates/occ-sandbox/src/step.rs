@@ -7,6 +7,7 @@ use std::time::Duration;
 use occ_engine::{ContainerSpec, Isolation};
 use serde::Serialize;
 
+use crate::choice::Reuse;
 use crate::drift::Drift;
 use crate::spec::Owner;
 
@@ -25,6 +26,8 @@ pub enum Step {
     Build {
         /// The name it gets in the engine.
         name: String,
+        /// What the build may take from earlier ones.
+        reuse: Reuse,
     },
     /// Create a volume.
     CreateVolume {
@@ -86,7 +89,12 @@ impl fmt::Display for Step {
                 write!(f, "pull the image: {}", names.join(", then "))?;
                 if *then_build { f.write_str("; build it here if that fails") } else { Ok(()) }
             }
-            Self::Build { name } => write!(f, "build the image on this machine: {name}"),
+            Self::Build { name, reuse: Reuse::Kept } => {
+                write!(f, "build the image on this machine: {name}")
+            }
+            Self::Build { name, reuse: Reuse::Nothing } => {
+                write!(f, "build the image on this machine, from nothing: {name}")
+            }
             Self::CreateVolume { name } => write!(f, "create the volume: {name}"),
             Self::RemoveContainer { name, because } if because.is_empty() => {
                 write!(f, "remove the container, whose image is gone; volumes stay: {name}")

@@ -45,6 +45,12 @@ impl StandIn<'_> {
     /// Makes the image in a daemon, in place of any other of that name.
     #[track_caller]
     pub fn load(&self, api: &Api) {
+        self.load_as(api, "0.0.1");
+    }
+
+    /// The same, of a version of opencode-cloud.
+    #[track_caller]
+    pub fn load_as(&self, api: &Api, version: &str) {
         let (repository, tag) = self.name.rsplit_once(':').expect("a name with a tag");
         let mut changes = vec![
             "ENTRYPOINT [\"/entrypoint\"]".to_owned(),
@@ -54,7 +60,7 @@ impl StandIn<'_> {
         if self.labelled {
             changes.extend([
                 format!("LABEL {}={}", guest::LABEL_CONTRACT, guest::CONTRACT_VERSION),
-                format!("LABEL {}=0.0.1", guest::LABEL_VERSION),
+                format!("LABEL {}={version}", guest::LABEL_VERSION),
                 format!("LABEL {}={}", guest::LABEL_OPENCODE, self.opencode),
             ]);
         }

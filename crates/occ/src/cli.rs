@@ -79,8 +79,10 @@ pub(crate) enum ProgressMode {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Choose the settings that matter most, in a few questions or with flags
+    Setup(commands::setup::SetupArgs),
     /// Start the sandbox; get its image first when there is none
-    Start(commands::start::StartArgs),
+    Start(commands::start::StartCommand),
     /// Stop the sandbox; everything in it stays
     Stop(commands::stop::StopArgs),
     /// Stop and start the sandbox

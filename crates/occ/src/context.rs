@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use occ_image::BuildError;
 use occ_sandbox::{Cancel, Claim, Event, Home, Instance, Lock, TryLock};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
@@ -36,7 +37,11 @@ impl Context {
 
     /// Returns the settings: defaults, file, environment.
     pub(crate) fn layers(&self) -> Result<Layers, Failure> {
-        let file = ConfigFile::read(&self.env.config_file())?;
+        let path = self.env.config_file();
+        let file = ConfigFile::read(&path)?;
+        for note in &file.notes {
+            self.terminal.warn(&format!("{}: {note}", path.display()));
+        }
         Ok(Layers::new(&file, |name| self.env.variable(name))?)
     }
 
@@ -101,7 +106,8 @@ impl Context {
     ) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let done = runtime.block_on(async {
-            let mut listening = std::pin::pin!(listen(&self.cancel));
+            // Before anything is done: a question may be the first thing.
+            let mut listening = std::pin::pin!(listen(signals(), &self.cancel));
             let mut future = std::pin::pin!(future);
             tokio::select! {
                 biased;
@@ -115,12 +121,15 @@ impl Context {
     }
 }
 
+/// Takes over the signals that ask to stop.
+fn signals() -> Option<(Signal, Signal)> {
+    let interrupt = signal(SignalKind::interrupt()).ok()?;
+    Some((interrupt, signal(SignalKind::terminate()).ok()?))
+}
+
 /// Turns the first signal into a wish and returns with the second.
-async fn listen(cancel: &Cancel) -> Failure {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+async fn listen(signals: Option<(Signal, Signal)>, cancel: &Cancel) -> Failure {
+    let Some((mut interrupt, mut terminate)) = signals else {
         return std::future::pending().await;
     };
     for turn in 0..2 {

@@ -310,6 +310,10 @@ fn folder(path: &std::path::Path, why: FolderProblem) -> Failure {
 /// Returns the failure of a question nobody can be asked.
 pub(crate) fn unanswered(question: &Question) -> Failure {
     let (message, hint) = match question.kind() {
+        _ if matches!(question, Question::Rebuild { .. }) => (
+            "the sandbox runs and would be replaced, and there is no terminal to ask at",
+            "to replace it (volumes stay): add --yes, or stop it first: occ stop",
+        ),
         Topic::Replace => (
             "the running sandbox must be replaced, and there is no terminal to ask at",
             "to replace it (volumes stay): occ start --yes",
@@ -325,7 +329,7 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
     };
     let mut failure = Failure::usage(message).hint(hint);
     match question {
-        Question::Replace { drift } => {
+        Question::Replace { drift } | Question::Rebuild { drift } => {
             failure.causes = drift.iter().map(ToString::to_string).collect();
         }
         Question::LockAnew { missing } => failure.causes = vec![missing.clone()],

@@ -1,12 +1,15 @@
 //! Puts the rooms together: which engine, which builder.
 
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use occ_engine::Docker;
 use occ_image::{BuildError, BuildPlan, Release, Target};
 use occ_oci::Platform;
-use occ_sandbox::{BuiltImage, ImageBuilder};
+use occ_sandbox::{BuiltImage, ImageBuilder, Reuse};
+use tempfile::TempDir;
 
 use crate::config::Config;
 use crate::context::Context;
@@ -79,13 +82,41 @@ impl ImageBuilder for Workshop {
 
     fn build(
         &self,
+        reuse: Reuse,
         cancel: &AtomicBool,
         observer: &(dyn Fn(occ_image::Event) + Send + Sync),
     ) -> Result<BuiltImage, BuildError> {
         let plans = std::slice::from_ref(&self.plan);
-        let image = occ_image::build(plans, None, &self.places, observer, cancel)?.swap_remove(0);
         let gone = |source| BuildError::File { path: self.places.cache_dir.clone(), source };
+        let fresh = match reuse {
+            Reuse::Kept => None,
+            Reuse::Nothing => Some(empty_folder(&self.places.cache_dir).map_err(gone)?),
+        };
+        let mut places = self.places.clone();
+        if let Some(fresh) = &fresh {
+            fresh.path().clone_into(&mut places.cache_dir);
+        }
+        let image = occ_image::build(plans, None, &places, observer, cancel)?.swap_remove(0);
         let archive = image.archive().map_err(gone)?;
-        Ok(BuiltImage { total: archive.len(), archive: Box::new(archive) })
+        let total = archive.len();
+        Ok(BuiltImage { total, archive: Box::new(Standing { archive, _folder: fresh }) })
+    }
+}
+
+/// Makes a folder beside what is kept, for a build that uses nothing of it.
+fn empty_folder(cache_dir: &Path) -> io::Result<TempDir> {
+    fs::create_dir_all(cache_dir)?;
+    tempfile::Builder::new().prefix("rebuild-").tempdir_in(cache_dir)
+}
+
+/// An archive with the folder that its bytes are read from.
+struct Standing<R> {
+    archive: R,
+    _folder: Option<TempDir>,
+}
+
+impl<R: Read> Read for Standing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.archive.read(buffer)
     }
 }

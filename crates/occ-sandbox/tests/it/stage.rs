@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use occ_engine::{FakeEngine, FakeImage};
+use occ_engine::{FakeEngine, FakeImage, ImageId};
 use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
 use occ_image::guest;
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
 use occ_sandbox::{
-    ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder, ImageSource,
-    Instance, Known, Observation, Outcome, Password, Plan, PortState, SandboxSpec, Server, TryLock,
-    Workspace, World, apply, observe, plan_start,
+    Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder,
+    ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Reuse,
+    SandboxSpec, Server, TryLock, Workspace, World, apply, bring, observe, plan_start,
 };
 
 /// Name of the image that a build gives.
@@ -87,6 +87,7 @@ impl ImageBuilder for Builder {
 
     fn build(
         &self,
+        _reuse: Reuse,
         cancel: &AtomicBool,
         observer: &(dyn Fn(occ_image::Event) + Send + Sync),
     ) -> Result<BuiltImage, occ_image::BuildError> {
@@ -136,6 +137,7 @@ pub(crate) fn wish() -> SandboxSpec {
         logs: LogRotation { max_size: 10 << 20, max_files: 3 },
         hosted_models: false,
         image: ImageSource::Build,
+        acquire: Acquire::WhenMissing,
         start_timeout: Duration::from_secs(5),
         said: std::collections::BTreeMap::new(),
     }
@@ -211,6 +213,13 @@ impl Stage {
         self.apply_watched(spec, plan, &lock, &observer).await
     }
 
+    /// Brings an image, by a plan that does only that.
+    pub(crate) async fn bring(&self, plan: &Plan) -> Result<ImageId, ApplyError> {
+        let TryLock::Held(lock) = self.home.try_lock().expect("lock") else { panic!("busy") };
+        let observer = |event| self.events.lock().expect("lock").push(event);
+        bring(plan, &self.world(&lock, &observer)).await
+    }
+
     pub(crate) async fn apply_watched(
         &self,
         spec: &SandboxSpec,
@@ -218,7 +227,15 @@ impl Stage {
         lock: &occ_sandbox::Lock,
         observer: occ_sandbox::Observer<'_>,
     ) -> Result<Outcome, ApplyError> {
-        let world = World {
+        apply(plan, spec, &self.world(lock, observer)).await
+    }
+
+    fn world<'a>(
+        &'a self,
+        lock: &'a occ_sandbox::Lock,
+        observer: occ_sandbox::Observer<'a>,
+    ) -> World<'a, FakeEngine, FakeServer> {
+        World {
             engine: &self.engine,
             server: &self.server,
             builder: Arc::new(Builder),
@@ -229,8 +246,7 @@ impl Stage {
             now: &|| "2026-01-24T10:30:00Z".to_owned(),
             version: "0.1.0",
             host_addresses: &Vec::new,
-        };
-        apply(plan, spec, &world).await
+        }
     }
 
     /// Looks, plans with every consent, applies.

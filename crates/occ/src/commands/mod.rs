@@ -9,6 +9,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod password;
 pub(crate) mod restart;
+pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Setup(args) => setup::run(&args, context),
         Command::Start(args) => start::run(&args, context),
         Command::Stop(args) => stop::run(&args, context),
         Command::Restart(args) => restart::run(&args, context),

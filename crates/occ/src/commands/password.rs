@@ -3,7 +3,7 @@
 use clap::Args;
 use occ_engine::Phase;
 use occ_image::guest;
-use occ_sandbox::{generate_password, load_password, store_password};
+use occ_sandbox::{Password, generate_password, load_password, store_password};
 use serde_json::json;
 
 use super::{own_container, start};
@@ -37,9 +37,14 @@ pub(crate) fn run(args: &PasswordArgs, context: &Context) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// Makes a new password. The server learns it at its next start, so a running one is restarted; when
-/// that fails the next start goes on with the new one.
 fn rotate(context: &Context) -> Result<Exit, Failure> {
+    change(&generate_password()?, context)?;
+    run(&PasswordArgs { rotate: false }, context)
+}
+
+/// Takes a new password. The server learns it at its next start, so a running one is restarted; when that
+/// fails the next start goes on with the new one.
+pub(super) fn change(password: &Password, context: &Context) -> Result<(), Failure> {
     let mut settings = start::StartSettings::again(context)?;
     context.block_on(async {
         let engine = context.engine()?;
@@ -53,7 +58,7 @@ fn rotate(context: &Context) -> Result<Exit, Failure> {
             let workshop = context.workshop(&config)?;
             start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
         }
-        store_password(&home, &generate_password()?)?;
+        store_password(&home, password)?;
         if !running {
             context.terminal.say("The next start uses the new password");
             return Ok(Exit::Done);
@@ -62,5 +67,5 @@ fn rotate(context: &Context) -> Result<Exit, Failure> {
         drop(lock);
         start::start(settings, context).await
     })?;
-    run(&PasswordArgs { rotate: false }, context)
+    Ok(())
 }

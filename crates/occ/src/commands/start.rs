@@ -2,23 +2,31 @@
 
 mod address;
 mod ask;
+mod image;
 mod settings;
+mod version;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use occ_engine::Docker;
+use occ_engine::{Docker, ImageId};
 use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
-    ApplyError, Decision, Event, ImageBuilder as _, ImageSource, Known, Lock, Opencode, Outcome,
-    Plan, Question, SandboxSpec, World, apply, observe, plan_start,
+    ARRIVING, Acquire, ApplyError, Decision, Event, ImageBuilder as _, ImageSource, Known, Lock,
+    Observation, Opencode, Outcome, Plan, Question, SandboxSpec, World, apply, bring, observe,
+    plan_start,
 };
 use serde_json::json;
 
 pub(super) use self::address::url;
 use self::ask::ask;
-pub(crate) use self::settings::{StartArgs, StartSettings};
+pub(crate) use self::image::names;
+use self::settings::Chosen;
+pub(crate) use self::settings::{StartArgs, StartCommand, StartSettings};
+use self::version::Look;
 use crate::commands::image::lock_anew;
+use crate::commands::setup::first_source;
+use crate::config::{Config, Origin};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,8 +35,8 @@ use crate::terminal::Progress;
 use crate::wiring::{VERSION, Workshop};
 
 /// Runs `occ start`.
-pub(crate) fn run(args: &StartArgs, context: &Context) -> Result<Exit, Failure> {
-    let settings = StartSettings::resolve(args, context)?;
+pub(crate) fn run(args: &StartCommand, context: &Context) -> Result<Exit, Failure> {
+    let settings = args.resolve(context)?;
     context.block_on(start(settings, context))
 }
 
@@ -36,35 +44,94 @@ pub(crate) fn run(args: &StartArgs, context: &Context) -> Result<Exit, Failure> 
 pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let lock = if settings.dry_run { None } else { Some(context.lock().await?) };
-    let (mut spec, config) = settings.wish(context)?;
+    let (mut spec, mut config) = settings.wish(context)?;
     let mut workshop = Arc::new(context.workshop(&config)?);
+    if let Some(lock) = &lock {
+        let chosen = choose(&spec, &config, &settings, context, (&engine, &workshop, lock)).await?;
+        settings.take_up(chosen, &mut spec, &mut config);
+    }
     let mut locked_anew = false;
     loop {
         let plan = settle(&spec, &mut settings, context, &engine, &workshop).await?;
-        let Some(lock) = lock.as_ref() else { return show_plan(&plan, context) };
+        let Some(lock) = lock.as_ref() else {
+            let plan = with_start(plan, spec, &mut settings, context, &engine, &workshop).await?;
+            return show_plan(&plan, context);
+        };
+        settings.image.inform(&plan, &settings.layers, context);
         if plan.changes_something() && !spec.bind.is_loopback() {
             exposed(spec.bind, context);
         }
+        let look = settings.image.look && plan.changes_something();
+        let look = look.then(|| Look::due(&config, context)).flatten();
         let progress = context.terminal.progress();
-        let applied = do_it(&plan, &spec, context, &engine, &workshop, lock, &progress).await;
+        let work = do_it(&plan, &spec, context, &engine, &workshop, lock, &progress);
+        let (done, newest) = Look::beside(look.as_ref(), &engine, work).await;
         progress.clear();
-        match applied {
-            Ok(outcome) => return finish(&plan, &outcome, &spec, &settings, context),
+        match done {
+            Ok(Done::Brought(image)) => spec.acquire = Acquire::This(image),
+            Ok(Done::Started(outcome)) => {
+                if let (Some(look), Some(newest)) = (look, newest) {
+                    look.tell(&newest, lock, context)?;
+                }
+                return finish(&plan, &outcome, &spec, &settings, context);
+            }
             Err(ApplyError::Pull { attempts }) => {
                 let because = attempts.iter().map(ToString::to_string).collect();
-                ask(&Question::BuildInstead { because }, &mut settings.consent, context)?;
+                ask(&Question::BuildInstead { because }, &mut settings.consent, context).await?;
                 spec.image = ImageSource::Build;
             }
             Err(ApplyError::Build(error @ BuildError::NotAvailable { .. })) if !locked_anew => {
                 locked_anew = true;
                 let missing = error.to_string();
-                ask(&Question::LockAnew { missing }, &mut settings.consent, context)?;
+                ask(&Question::LockAnew { missing }, &mut settings.consent, context).await?;
                 lock_anew(&workshop.source, &LockRequest::default(), context).await?;
                 workshop = Arc::new(context.workshop(&config)?);
             }
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Lets a person choose what nobody said: where a first image comes from, and what to do about one of
+/// another version.
+async fn choose(
+    spec: &SandboxSpec,
+    config: &Config,
+    settings: &StartSettings,
+    context: &Context,
+    (engine, workshop, lock): (&Docker, &Workshop, &Lock),
+) -> Result<Chosen, Failure> {
+    let seen = look(spec, context, engine, workshop).await?;
+    let may_ask = settings.may_ask(context);
+    let unsaid = settings.layers.get("image_source").1 == Origin::Default;
+    if seen.lacks_image() && settings.image.flag.is_none() && unsaid && may_ask {
+        return Ok(Chosen::Source(first_source(config, context).await?));
+    }
+    match seen.mismatch(VERSION).filter(|_| settings.image.compare) {
+        Some(found) => {
+            let flag = version::differs(found, may_ask, lock, context).await?;
+            Ok(flag.map_or(Chosen::Nothing, Chosen::Flag))
+        }
+        None => Ok(Chosen::Nothing),
+    }
+}
+
+/// Adds the start that follows where the plan only brings an image.
+async fn with_start(
+    plan: Plan,
+    spec: SandboxSpec,
+    settings: &mut StartSettings,
+    context: &Context,
+    engine: &Docker,
+    workshop: &Workshop,
+) -> Result<Plan, Failure> {
+    if !matches!(spec.acquire, Acquire::Anew(_)) {
+        return Ok(plan);
+    }
+    let arriving = Acquire::This(ImageId(ARRIVING.to_owned()));
+    let spec = SandboxSpec { acquire: arriving, ..spec };
+    let then = settle(&spec, settings, context, engine, workshop).await?;
+    Ok(Plan { steps: [plan.steps, then.steps].concat(), image: None })
 }
 
 /// Looks and plans until no question is open; nothing is touched.
@@ -79,7 +146,7 @@ pub(super) async fn settle(
         match look_and_plan(spec, settings, context, engine, workshop).await? {
             Decision::Ready(plan) => return Ok(plan),
             Decision::Refuse(refusal) => return Err(refusal.into()),
-            Decision::Ask(question) => ask(&question, &mut settings.consent, context)?,
+            Decision::Ask(question) => ask(&question, &mut settings.consent, context).await?,
         }
     }
 }
@@ -92,8 +159,8 @@ async fn look_and_plan(
     workshop: &Workshop,
 ) -> Result<Decision, Failure> {
     let home = context.home();
-    let (record, unreadable) = home.record();
-    let (state, unreadable_state) = home.image_state();
+    let (_, unreadable) = home.record();
+    let (_, unreadable_state) = home.image_state();
     for file in unreadable.into_iter().chain(unreadable_state) {
         context.terminal.warn(&format!(
             "{} cannot be understood ({}); going on without it",
@@ -101,11 +168,20 @@ async fn look_and_plan(
             file.why
         ));
     }
-    let image = state.and_then(|state| state.image_id);
-    let name = workshop.name();
-    let known = Known { built: name, record, image };
-    let seen = observe(engine, spec, known, &host::port).await?;
-    Ok(plan_start(spec, &seen, name, &settings.consent))
+    let seen = look(spec, context, engine, workshop).await?;
+    Ok(plan_start(spec, &seen, workshop.name(), &settings.consent))
+}
+
+async fn look(
+    spec: &SandboxSpec,
+    context: &Context,
+    engine: &Docker,
+    workshop: &Workshop,
+) -> Result<Observation, Failure> {
+    let home = context.home();
+    let image = home.image_state().0.and_then(|state| state.image_id);
+    let known = Known { built: workshop.name(), record: home.record().0, image };
+    Ok(observe(engine, spec, known, &host::port).await?)
 }
 
 fn exposed(bind: IpAddr, context: &Context) {
@@ -121,6 +197,14 @@ fn show_plan(plan: &Plan, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What a plan came to.
+enum Done {
+    /// An image is there; the start follows.
+    Brought(ImageId),
+    /// The sandbox runs.
+    Started(Outcome),
+}
+
 async fn do_it(
     plan: &Plan,
     spec: &SandboxSpec,
@@ -129,7 +213,7 @@ async fn do_it(
     workshop: &Arc<Workshop>,
     lock: &Lock,
     progress: &Progress,
-) -> Result<Outcome, ApplyError> {
+) -> Result<Done, ApplyError> {
     let home = context.home();
     let observer = |event: Event| progress.show(&event);
     let builder = Arc::clone(workshop);
@@ -145,7 +229,10 @@ async fn do_it(
         version: VERSION,
         host_addresses: &host::addresses,
     };
-    apply(plan, spec, &world).await
+    if matches!(spec.acquire, Acquire::Anew(_)) {
+        return bring(plan, &world).await.map(Done::Brought);
+    }
+    apply(plan, spec, &world).await.map(Done::Started)
 }
 
 fn finish(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use occ_engine::{ContainerState, Docker, Isolation, Mount, Phase};
 use occ_image::guest;
-use occ_sandbox::{ImageState, Source, client, load_password, reachable};
+use occ_sandbox::{ImageState, Source, client, load_password, mismatch, reachable};
 use serde::Serialize;
 use serde_json::json;
 
@@ -73,6 +73,8 @@ struct Image {
     id: String,
     version: Option<String>,
     opencode_version: Option<String>,
+    /// Whether the image was made for another version of this program.
+    differs_from_cli: bool,
     acquired: Option<ImageState>,
 }
 
@@ -160,6 +162,7 @@ fn image(state: &ContainerState, acquired: Option<ImageState>) -> Image {
         id: state.image.0.clone(),
         version: label(guest::LABEL_VERSION),
         opencode_version: label(guest::LABEL_OPENCODE),
+        differs_from_cli: mismatch(&state.labels, VERSION).is_some(),
         // The state describes the image that arrived last; only this container's own counts.
         acquired: acquired.filter(|acquired| acquired.image_id.as_ref() == Some(&state.image)),
     }
@@ -210,12 +213,15 @@ fn text(report: &Report) -> String {
     for mount in &report.mounts {
         lines.push(("Mount", described(mount)));
     }
-    let mut text: String =
-        lines.iter().map(|(name, value)| format!("{:<12} {value}\n", format!("{name}:"))).collect();
+    let mut text: String = lines.iter().map(|(name, value)| line(name, value)).collect();
     if report.state != "running" {
         text.push_str("Run 'occ start' to start the sandbox\n");
     }
     text
+}
+
+fn line(name: &str, value: &str) -> String {
+    format!("{:<12} {value}\n", format!("{name}:"))
 }
 
 fn provenance(image: &Image) -> String {
@@ -224,14 +230,16 @@ fn provenance(image: &Image) -> String {
         .map(|acquired| acquired.version.clone())
         .or_else(|| image.version.clone())
         .map_or_else(|| image.id.clone(), |version| format!("v{version}"));
-    match acquired.map(|acquired| (acquired.source, acquired.registry.as_deref())) {
+    let provenance = match acquired.map(|acquired| (acquired.source, acquired.registry.as_deref()))
+    {
         Some((Source::Prebuilt, Some(registry))) => {
             format!("{version} (prebuilt from {registry})")
         }
         Some((Source::Prebuilt, None)) => format!("{version} (prebuilt)"),
         Some((Source::Build, _)) => format!("{version} (built from source)"),
         None => version,
-    }
+    };
+    if image.differs_from_cli { format!("{provenance} (differs from CLI)") } else { provenance }
 }
 
 fn described(mount: &Mount) -> String {
@@ -239,5 +247,60 @@ fn described(mount: &Mount) -> String {
         Mount::Volume { name, target, .. } => format!("{target} (volume {name})"),
         Mount::Bind { source, target, .. } => format!("{target} (folder {})", source.display()),
         Mount::Tmpfs { target, .. } => format!("{target} (memory)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acquired(source: Source, registry: Option<&str>) -> Image {
+        let acquired = ImageState {
+            version: "1.0.12".into(),
+            source,
+            registry: registry.map(str::to_owned),
+            acquired_at: "2026-01-24T10:30:00Z".into(),
+            image_id: None,
+            digest: None,
+        };
+        Image {
+            id: "sha256:0".into(),
+            version: None,
+            opencode_version: None,
+            differs_from_cli: false,
+            acquired: Some(acquired),
+        }
+    }
+
+    #[test]
+    fn lif_018_the_line_of_a_prebuilt_image() {
+        let image = acquired(Source::Prebuilt, Some("ghcr.io"));
+        assert_eq!(provenance(&image), "v1.0.12 (prebuilt from ghcr.io)");
+        let line = line("Image", &provenance(&image));
+        assert_eq!(line, "Image:       v1.0.12 (prebuilt from ghcr.io)\n");
+    }
+
+    #[test]
+    fn lif_019_the_line_of_an_image_built_here() {
+        let image = acquired(Source::Build, None);
+        assert_eq!(provenance(&image), "v1.0.12 (built from source)");
+        let line = line("Image", &provenance(&image));
+        assert_eq!(line, "Image:       v1.0.12 (built from source)\n");
+    }
+
+    #[test]
+    fn pi_015_an_image_of_another_version_is_marked() {
+        let image = Image { differs_from_cli: true, ..acquired(Source::Prebuilt, Some("ghcr.io")) };
+        assert_eq!(provenance(&image), "v1.0.12 (prebuilt from ghcr.io) (differs from CLI)");
+    }
+
+    #[test]
+    fn pw_016_nothing_is_said_about_where_from_when_nothing_is_known() {
+        let image = Image {
+            version: Some("1.0.12".into()),
+            acquired: None,
+            ..acquired(Source::Build, None)
+        };
+        assert_eq!(provenance(&image), "v1.0.12");
     }
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
-use jsonc_parser::cst::{CstInputValue, CstRootNode};
+use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::key;
+use super::legacy::{self, Fate};
 
 /// The file's text and what it says.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct ConfigFile {
     text: String,
     /// Settings the file gives, valid by construction.
     pub(crate) values: BTreeMap<&'static str, Value>,
+    /// What in it no longer means anything, one line each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Why a config file cannot be used; all problems at once.
@@ -91,29 +94,48 @@ impl ConfigFile {
             path: path.to_owned(),
             at: error.utf8_error().valid_up_to(),
         })?;
-        let values = parse(&text)
+        let Parsed { values, notes } = parse(&text)
             .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
-        Ok(Self { text, values })
+        Ok(Self { text, values, notes })
+    }
+
+    /// Returns the text as it is.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Returns the text with one setting changed; comments and order stay.
     pub(crate) fn with(&self, name: &'static str, value: &Value) -> String {
+        self.with_all(&[(name, value.clone())])
+    }
+
+    /// Returns the text with some settings changed; comments and order stay.
+    pub(crate) fn with_all(&self, changes: &[(&'static str, Value)]) -> String {
         let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
         let object = root.object_value_or_set();
-        match object.get(name) {
-            Some(property) => property.set_value(input(value)),
-            None => drop(object.append(name, input(value))),
+        for (name, value) in changes {
+            remove(&object, legacy::earlier(name));
+            match object.get(name) {
+                Some(property) => property.set_value(input(value)),
+                None => drop(object.append(name, input(value))),
+            }
         }
         ended(root.to_string())
     }
 
-    /// Returns the text without one setting.
+    /// Returns the text without one setting, whatever it is called there.
     pub(crate) fn without(&self, name: &str) -> String {
         let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
-        if let Some(property) = root.object_value_or_set().get(name) {
-            property.remove();
-        }
+        let object = root.object_value_or_set();
+        remove(&object, legacy::earlier(name));
+        remove(&object, std::iter::once(name));
         ended(root.to_string())
+    }
+}
+
+fn remove<'a>(object: &CstObject, names: impl Iterator<Item = &'a str>) {
+    for property in names.filter_map(|name| object.get(name)) {
+        property.remove();
     }
 }
 
@@ -137,8 +159,15 @@ fn input(value: &Value) -> CstInputValue {
     }
 }
 
+/// What a text says.
+#[derive(Debug)]
+struct Parsed {
+    values: BTreeMap<&'static str, Value>,
+    notes: Vec<String>,
+}
+
 /// Reads a text; returns every problem at once.
-fn parse(text: &str) -> Result<BTreeMap<&'static str, Value>, Vec<Problem>> {
+fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
     let at = |offset: usize, what: String| {
         let before = &text[..offset.min(text.len())];
         let line = before.matches('\n').count() + 1;
@@ -153,21 +182,26 @@ fn parse(text: &str) -> Result<BTreeMap<&'static str, Value>, Vec<Problem>> {
         None => return Err(vec![at(0, "the file is empty; write {} or remove it".into())]),
     };
     let mut values = BTreeMap::new();
+    let mut notes = Vec::new();
     let mut problems = Vec::new();
     for property in object.properties {
         let name = property.name.as_str().to_owned();
         let (start, value_start) = (property.range.start, property.value.start());
         match read(&name, &plain(&property.value)) {
-            Ok(Some((key, value))) => match values.insert(key, value) {
+            Ok(Said::Setting(key, value)) => match values.insert(key, value) {
                 None => {}
                 Some(_) => problems.push(at(start, format!("{name:?} stands here twice"))),
             },
-            Ok(None) => {}
+            Ok(Said::Nothing) => {}
+            Ok(Said::Gone(why)) => {
+                let line = at(start, String::new()).line;
+                notes.push(format!("line {line}: {name:?} does nothing any more: {why}"));
+            }
             Err(Wrong::Name(what)) => problems.push(at(start, what)),
             Err(Wrong::Value(what)) => problems.push(at(value_start, format!("{name}: {what}"))),
         }
     }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
+    if problems.is_empty() { Ok(Parsed { values, notes }) } else { Err(problems) }
 }
 
 /// Returns a parsed value without its positions.
@@ -191,16 +225,33 @@ enum Wrong {
     Value(String),
 }
 
-fn read(name: &str, value: &Value) -> Result<Option<(&'static str, Value)>, Wrong> {
+/// What one property says.
+enum Said {
+    Nothing,
+    Setting(&'static str, Value),
+    /// A setting of an earlier version, and why there is none now.
+    Gone(&'static str),
+}
+
+fn read(name: &str, value: &Value) -> Result<Said, Wrong> {
     match name {
-        "$schema" => Ok(None),
-        "version" if value == 1 => Ok(None),
-        "version" => Err(Wrong::Value(format!("this occ knows version 1, not {value}"))),
-        name => {
-            let key = key::find(name).ok_or_else(|| Wrong::Name(unknown(name)))?;
-            key.check(value).map_err(Wrong::Value)?;
-            Ok(Some((key.name, value.clone())))
+        "$schema" => return Ok(Said::Nothing),
+        "version" if value == 1 => return Ok(Said::Nothing),
+        "version" => {
+            return Err(Wrong::Value(format!("this occ knows version 1, not {value}")));
         }
+        _ => {}
+    }
+    if let Some(key) = legacy::lookup(name) {
+        key.check(value).map_err(Wrong::Value)?;
+        return Ok(Said::Setting(key.name, value.clone()));
+    }
+    match legacy::fate(name) {
+        Some(Fate::Restart) => {
+            legacy::restart(value).map(|word| Said::Setting("restart", word)).map_err(Wrong::Value)
+        }
+        Some(Fate::Gone(why)) => Ok(Said::Gone(why)),
+        _ => Err(Wrong::Name(unknown(name))),
     }
 }
 
@@ -222,6 +273,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn file(text: &str) -> ConfigFile {
+        let Parsed { values, notes } = parse(text).expect("valid");
+        ConfigFile { text: text.into(), values, notes }
+    }
 
     fn problems(text: &str) -> Vec<Problem> {
         parse(text).expect_err("it was accepted")
@@ -258,11 +314,40 @@ mod tests {
     #[test]
     fn a_change_keeps_comments_and_order() {
         let text = "{\n  // why we moved\n  \"port\": 3001, // old\n  \"cpus\": 1,\n}\n";
-        let file = ConfigFile { text: text.into(), values: BTreeMap::new() };
+        let file = file(text);
         let changed = file.with("port", &json!(3005));
         assert_eq!(changed, text.replace("3001", "3005"));
         assert!(file.with("memory", &json!("1GiB")).contains("// why we moved"));
         assert!(!file.without("cpus").contains("cpus"));
         assert!(file.without("cpus").contains("// old"));
+    }
+
+    #[test]
+    fn cfg_003_a_file_of_an_earlier_version_is_read_and_what_is_gone_is_named() {
+        let old = file(
+            "{\n  \"version\": 1,\n  \"opencode_web_port\": 3005,\n  \"bind\": \"localhost\",\n  \"auto_restart\": false,\n  \"boot_mode\": \"user\",\n  \"auth_password\": \"x\"\n}\n",
+        );
+        let expected =
+            [("bind_address", json!("localhost")), ("port", json!(3005)), ("restart", json!("no"))];
+        assert_eq!(old.values, expected.into());
+        assert_eq!(old.notes.len(), 2, "{:?}", old.notes);
+        assert!(old.notes[1].starts_with("line 7: \"auth_password\" does nothing any more"));
+        let changed = old.with("port", &json!(3006));
+        assert!(!changed.contains("opencode_web_port"), "{changed}");
+        assert_eq!(file(&changed).values["port"], json!(3006));
+        assert!(!old.without("restart").contains("auto_restart"));
+    }
+
+    #[test]
+    fn cfg_004_an_unknown_name_is_still_refused() {
+        assert_eq!(problems("{ \"image_sauce\": \"build\" }").len(), 1);
+    }
+
+    #[test]
+    fn cfg_001_cfg_003_a_file_without_the_fields_means_their_defaults() {
+        let layers = crate::config::Layers::new(&file("{ \"version\": 1 }"), |_| None);
+        let layers = layers.expect("valid");
+        assert_eq!(layers.get("image_source").0, json!("prebuilt"));
+        assert_eq!(layers.get("update_check").0, json!("always"));
     }
 }

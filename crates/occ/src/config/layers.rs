@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use occ_engine::{Capability, Isolation, Limits, LogRotation, RestartPolicy};
+use occ_sandbox::UpdateRule;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -62,6 +63,11 @@ impl Layers {
         Ok(Self(layers))
     }
 
+    /// Takes up what was just written to the file.
+    pub(crate) fn written(&mut self, name: &'static str, value: Value) {
+        self.0.insert(name, (value, Origin::File));
+    }
+
     /// Lays a flag's value over everything; it was checked when the flag was read.
     pub(crate) fn flag(&mut self, name: &'static str, value: Option<Value>) {
         if let Some(value) = value {
@@ -112,6 +118,11 @@ impl Layers {
             },
             hosted_models: self.get("hosted_models").0 == Value::Bool(true),
             prebuilt: text("image_source") == "prebuilt",
+            update_check: match text("update_check") {
+                "never" => UpdateRule::Never,
+                "once" => UpdateRule::Once,
+                _ => UpdateRule::Always,
+            },
             registries: self.list("registries"),
             image_variant: text("image_variant").to_owned(),
             image_recipe: self.get("image_recipe").0.as_str().map(PathBuf::from),
@@ -154,6 +165,7 @@ pub(crate) struct Config {
     pub(crate) restart: RestartPolicy,
     pub(crate) hosted_models: bool,
     pub(crate) prebuilt: bool,
+    pub(crate) update_check: UpdateRule,
     pub(crate) registries: Vec<String>,
     pub(crate) image_variant: String,
     pub(crate) image_recipe: Option<PathBuf>,

@@ -3,9 +3,11 @@
 mod file;
 mod key;
 mod layers;
+mod legacy;
 mod schema;
 
 pub(crate) use file::{ConfigError, ConfigFile};
-pub(crate) use key::{KEYS, Key, find, nearest};
+pub(crate) use key::{KEYS, Key, find, nearest, parse_address};
 pub(crate) use layers::{Config, EnvironmentError, Layers, Origin};
+pub(crate) use legacy::{Fate, fate, lookup};
 pub use schema::schema;

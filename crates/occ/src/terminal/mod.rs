@@ -1,5 +1,6 @@
 //! The one place that prints: results to standard output, everything for people to standard error.
 
+mod ask;
 mod progress;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -119,25 +120,6 @@ impl Terminal {
         };
         people(text.trim_end());
         failure.exit
-    }
-
-    /// Asks a yes-or-no question; anything but a clear yes or no gives the default.
-    #[expect(clippy::unused_self, reason = "asking goes through the terminal only")]
-    pub(crate) fn confirm(&self, question: &str, default: bool) -> Result<bool, Failure> {
-        let choices = if default { "[Y/n]" } else { "[y/N]" };
-        let mut err = io::stderr().lock();
-        // A broken terminal shows in the read below.
-        drop(write!(err, "{question} {choices} ").and_then(|()| err.flush()));
-        let mut answer = String::new();
-        if io::stdin().read_line(&mut answer)? == 0 {
-            people("");
-            return Err(Failure::interrupted());
-        }
-        Ok(match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => true,
-            "n" | "no" => false,
-            _ => default,
-        })
     }
 
     /// Returns a way to show progress.

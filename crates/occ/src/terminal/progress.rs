@@ -116,12 +116,24 @@ impl Progress {
             }
             Event::Transfer(transfer) => transfer_now(transfer, state),
             Event::Build(build) => build_now(build),
+            Event::Pulling { name } => Now::news(pulling(name)),
             Event::PullFailed { name, why } => Now::lasting(format!("not pulled: {name}: {why}")),
             Event::Waiting { for_what, .. } => {
                 Now::more(format!("{}: waiting for {for_what}", state.title), None)
             }
             Event::Undo { what } => Now::lasting(format!("taking back: {what}")),
         }
+    }
+}
+
+/// Returns what is being pulled and from where, by its full name.
+fn pulling(name: &str) -> String {
+    let registry = name.split('/').next().unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((_, tag)) if !tag.contains('/') => {
+            format!("Pulling prebuilt image v{tag} from {registry}...")
+        }
+        _ => format!("Pulling prebuilt image {name}..."),
     }
 }
 
@@ -207,4 +219,17 @@ fn line(state: &mut State, now: &Now) {
     });
     let elapsed = if seconds > 0 { format!(" ({seconds} s)") } else { String::new() };
     people(&format!("{}{bytes}{elapsed}", now.text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acq_012_what_is_pulled_and_from_where_is_said() {
+        let name = "ghcr.io/prizz/opencode-cloud-sandbox:1.0.12";
+        assert_eq!(pulling(name), "Pulling prebuilt image v1.0.12 from ghcr.io...");
+        let name = "localhost:5000/prizz/opencode-cloud-sandbox";
+        assert_eq!(pulling(name), format!("Pulling prebuilt image {name}..."));
+    }
 }

@@ -176,3 +176,109 @@ fn the_config_file_is_for_its_owner_alone() {
     let folder = fs::metadata(bench.config_file().parent().unwrap()).unwrap();
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
 }
+
+#[test]
+fn pw_010_a_setting_answers_to_the_name_it_had() {
+    let mut bench = bench();
+    bench.unset("OCC_PORT");
+    bench.run(["config", "set", "opencode_web_port", "3005"]).success();
+    let text = fs::read_to_string(bench.config_file()).unwrap();
+    assert!(text.contains("\"port\": 3005"), "{text}");
+    assert_eq!(bench.run(["config", "get", "port"]).success().stdout, "3005\n");
+    assert_eq!(bench.run(["config", "get", "opencode_web_port"]).success().stdout, "3005\n");
+}
+
+#[test]
+fn cfg_003_a_config_of_an_earlier_version_loads_and_says_what_does_nothing_any_more() {
+    let mut bench = bench();
+    bench.unset("OCC_PORT");
+    bench.unset("OCC_IMAGE_SOURCE");
+    bench.write_config(
+        "{ \"version\": 1, \"opencode_web_port\": 3005, \"bind\": \"0.0.0.0\",\n\
+          \"auto_restart\": true, \"cockpit_port\": 9090, \"users\": [\"me\"] }",
+    );
+    let run = bench.run(["config", "show", "--json"]).success();
+    let run = run.says("line 2: \"cockpit_port\" does nothing any more: there is no Cockpit");
+    let shown = run.data();
+    assert_eq!(shown["port"], json!({ "value": 3005, "origin": "file" }));
+    assert_eq!(shown["bind_address"]["value"], "0.0.0.0");
+    assert_eq!(shown["restart"]["value"], "unless-stopped");
+    assert_eq!(shown["image_source"], json!({ "value": "prebuilt", "origin": "default" }));
+    assert_eq!(shown["update_check"], json!({ "value": "always", "origin": "default" }));
+
+    bench.run(["config", "unset", "cockpit_port"]).success();
+    bench.run(["config", "unset", "users"]).success();
+    bench.run(["config", "set", "port", "3006"]).success();
+    let text = fs::read_to_string(bench.config_file()).unwrap();
+    assert!(!text.contains("cockpit") && !text.contains("opencode_web_port"), "{text}");
+    bench.run(["config", "get", "port"]).success().never_says("does nothing").prints("3006\n");
+}
+
+#[test]
+fn pw_009_a_password_is_never_an_argument_and_never_shown() {
+    let bench = bench();
+    bench.run(["config", "get", "password"]).success().prints("none\n");
+    let run = bench.run(["config", "set", "password", "geheim"]).code(2);
+    let run = run.says("a password is never taken as an argument");
+    let _hint = run.says("hint: type it: occ config set password");
+    bench.run(["config", "set", "password"]).code(2).says("No TTY detected");
+    assert!(!bench.state_dir().join("password").exists(), "it was kept");
+
+    fs::create_dir_all(bench.state_dir()).unwrap();
+    fs::write(bench.state_dir().join("password"), "geheim\n").unwrap();
+    let get = bench.run(["config", "get", "password"]).success().never_says("geheim");
+    assert_eq!(get.stdout, "********\n");
+    let show = bench.run(["config", "show"]).success().never_says("geheim");
+    assert!(show.stdout.contains("password         ********"), "{}", show.stdout);
+}
+
+#[test]
+fn pw_009_a_reset_asks_and_keeps_what_was_there() {
+    let bench = bench();
+    bench.run(["config", "reset"]).success().says("There is no config file");
+    bench.write_config("{ \"cpus\": 1 } // mine\n");
+    bench.run(["config", "reset"]).code(2).says("occ config reset --force");
+    let mut terminal = bench.at_terminal(["config", "reset"]);
+    terminal.until("Reset all settings to their defaults? [y/N]");
+    terminal.enter("\r");
+    assert_eq!(terminal.finish().0, Some(1));
+    assert!(fs::read_to_string(bench.config_file()).unwrap().contains("cpus"));
+
+    bench.run(["config", "reset", "--force"]).success().says("config.json.old");
+    assert_eq!(fs::read_to_string(bench.config_file()).unwrap(), "{}\n");
+    let kept = fs::read_to_string(bench.config_file().with_extension("json.old")).unwrap();
+    assert_eq!(kept, "{ \"cpus\": 1 } // mine\n");
+    bench.write_config("{ broken");
+    bench.run(["config", "reset", "--force"]).success();
+    bench.run(["config", "show"]).success();
+}
+
+#[test]
+fn pw_009_a_change_says_that_a_restart_is_required() {
+    let bench = bench();
+    let run = bench.run(["config", "set", "cpus", "1"]).success();
+    let _said = run.says("Restart required for changes to take effect");
+}
+
+#[test]
+fn pw_018_every_setting_is_shown_because_all_are_taken_from_the_one_table() {
+    let bench = bench();
+    let shown = bench.run(["config", "show"]).success().stdout;
+    let schema = bench.run(["config", "schema"]).success().json();
+    for name in schema["properties"].as_object().unwrap().keys() {
+        let is_shown = shown.lines().any(|line| line.split_whitespace().next() == Some(name));
+        assert!(is_shown || ["$schema", "version"].contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn lif_008_pw_019_two_of_the_image_flags_exclude_each_other() {
+    let bench = bench();
+    let flags =
+        ["--pull-sandbox-image", "--cached-rebuild-sandbox-image", "--full-rebuild-sandbox-image"];
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        bench.run(["start", flags[one], flags[other]]).code(2).says(
+            "Only one of --pull-sandbox-image, --cached-rebuild-sandbox-image, or --full-rebuild-sandbox-image can be specified",
+        );
+    }
+}

@@ -5,3 +5,4 @@ mod config;
 mod daemon;
 mod output;
 mod places;
+mod setup;

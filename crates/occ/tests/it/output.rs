@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::places::bench;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
+    "setup",
     "start",
     "stop",
     "restart",

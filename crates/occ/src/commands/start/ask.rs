@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, unanswered};
 
 /// Asks, and adds a yes to the consent.
-pub(super) fn ask(
+pub(super) async fn ask(
     question: &Question,
     consent: &mut Consent,
     context: &Context,
@@ -18,23 +18,31 @@ pub(super) fn ask(
     if !context.terminal.can_ask() {
         return Err(unanswered(question));
     }
+    let terminal = &context.terminal;
+    let cancel = &context.cancel;
     let yes = match question {
         Question::Replace { drift } => {
-            context.terminal.say("The running sandbox differs from what is wished:");
+            terminal.say("The running sandbox differs from what is wished:");
             for drift in drift {
-                context.terminal.say(&format!("  {drift}"));
+                terminal.say(&format!("  {drift}"));
             }
-            context.terminal.confirm("Stop and replace it? Volumes stay.", false)?
+            terminal.confirm("Stop and replace it? Volumes stay.", false, cancel).await?
+        }
+        Question::Rebuild { drift } => {
+            for drift in drift {
+                terminal.say(&format!("Also different from now on: {drift}"));
+            }
+            terminal.confirm("Container is running. Stop and rebuild?", false, cancel).await?
         }
         Question::LockAnew { missing } => {
-            context.terminal.say(missing);
-            context.terminal.confirm("Build of what the archive has now instead?", true)?
+            terminal.say(missing);
+            terminal.confirm("Build of what the archive has now instead?", true, cancel).await?
         }
         Question::BuildInstead { because } => {
             for why in because {
-                context.terminal.say(&format!("Failed to pull prebuilt image: {why}"));
+                terminal.say(&format!("Failed to pull prebuilt image: {why}"));
             }
-            context.terminal.confirm("Build from source instead?", true)?
+            terminal.confirm("Build from source instead?", true, cancel).await?
         }
     };
     if yes {
@@ -47,7 +55,9 @@ pub(super) fn ask(
         }
         Topic::LockAnew => Failure::new(Exit::Failed, "there is no image to start")
             .hint("lock what the archive has now: occ image lock"),
-        Topic::BuildInstead => Failure::new(Exit::Network, "there is no image to start")
-            .hint("build one: occ start --yes"),
+        Topic::BuildInstead => Failure::new(
+            Exit::Network,
+            "Cannot proceed without image. Run 'occ start --full-rebuild-sandbox-image' to build from source.",
+        ),
     })
 }

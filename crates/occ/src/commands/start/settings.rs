@@ -6,18 +6,35 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use occ_image::guest;
-use occ_sandbox::{Consent, ImageSource, Owner, PortState, SandboxSpec, Workspace};
+use occ_sandbox::{Consent, Owner, PortState, SandboxSpec, Workspace};
 use serde_json::{Value, json};
 
+use super::image::{ImageArgs, ImageFlag, ImageWish};
 use crate::config::{Config, Layers, Origin, find};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host;
-use crate::wiring::VERSION;
 
 /// Arguments of `occ start`.
+#[derive(Debug, Args)]
+pub(crate) struct StartCommand {
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(flatten)]
+    image: ImageArgs,
+}
+
+impl StartCommand {
+    /// Returns the settings.
+    pub(super) fn resolve(&self, context: &Context) -> Result<StartSettings, Failure> {
+        let image = self.image.wish()?;
+        let settings = StartSettings::resolve(&self.start, context)?;
+        Ok(StartSettings { image, ..settings })
+    }
+}
+
+/// Arguments of every command that starts the sandbox.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// Port on this host
@@ -57,19 +74,66 @@ fn timeout(text: &str) -> Result<Value, String> {
 
 /// Everything `occ start` has decided before it looks at the world.
 pub(crate) struct StartSettings {
-    layers: Layers,
+    pub(super) layers: Layers,
     pub(super) consent: Consent,
+    pub(super) image: ImageWish,
     pub(super) dry_run: bool,
     pub(super) open: bool,
     /// Whether another command's own answer follows, so that this start prints none.
     pub(super) silent: bool,
 }
 
+/// What a person chose before anything was planned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Chosen {
+    Nothing,
+    /// Where images come from; it was written to the file.
+    Source(&'static str),
+    /// A way to an image, for this start.
+    Flag(ImageFlag),
+}
+
 impl StartSettings {
+    /// Takes up what was chosen, as if it had been said.
+    pub(super) fn take_up(&mut self, chosen: Chosen, spec: &mut SandboxSpec, config: &mut Config) {
+        match chosen {
+            Chosen::Nothing => return,
+            Chosen::Source(word) => {
+                self.layers.written("image_source", json!(word));
+                config.prebuilt = word == "prebuilt";
+            }
+            Chosen::Flag(flag) => self.image.flag = Some(flag),
+        }
+        spec.image = self.image.source(config);
+        spec.acquire = self.image.acquire();
+    }
+
     /// The settings of a start that a command does on its way.
     pub(in crate::commands) fn again(context: &Context) -> Result<Self, Failure> {
         let layers = context.layers()?;
-        Ok(Self { layers, consent: Consent::none(), dry_run: false, open: false, silent: true })
+        Ok(Self {
+            layers,
+            consent: Consent::none(),
+            image: ImageWish::default(),
+            dry_run: false,
+            open: false,
+            silent: true,
+        })
+    }
+
+    /// The settings of the start at the end of a setup.
+    pub(in crate::commands) fn after_setup(
+        consent: Consent,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let settings = Self::again(context)?;
+        let open = settings.layers.config().open_browser;
+        Ok(Self { consent, open, silent: false, ..settings })
+    }
+
+    /// Returns whether questions that need no answer are asked: not where every answer is yes.
+    pub(super) fn may_ask(&self, context: &Context) -> bool {
+        !self.dry_run && self.consent == Consent::none() && context.terminal.can_ask()
     }
 
     /// Returns whether nothing is to be done.
@@ -89,7 +153,14 @@ impl StartSettings {
         layers.flag("open_browser", args.open.then_some(Value::Bool(true)));
         let consent = if args.yes { Consent::yes() } else { Consent::none() };
         let open = layers.config().open_browser;
-        Ok(Self { layers, consent, dry_run: args.dry_run, open, silent: false })
+        Ok(Self {
+            layers,
+            consent,
+            image: ImageWish::default(),
+            dry_run: args.dry_run,
+            open,
+            silent: false,
+        })
     }
 
     /// Returns the wish that the settings mean, and the settings. The sandbox's lock must be held: what
@@ -101,24 +172,17 @@ impl StartSettings {
         let mut layers = self.layers.clone();
         let said = remember(&mut layers, context);
         let config = layers.config();
-        Ok((wish(config.clone(), said, context)?, config))
+        Ok((wish(config.clone(), self.image, said, context)?, config))
     }
 }
 
 fn wish(
     config: Config,
+    image: ImageWish,
     said: BTreeMap<String, Value>,
     context: &Context,
 ) -> Result<SandboxSpec, Failure> {
-    let tag = match config.image_variant.as_str() {
-        "base" => VERSION.to_owned(),
-        variant => format!("{VERSION}-{variant}"),
-    };
-    let names = config
-        .registries
-        .iter()
-        .map(|host| format!("{host}/{}:{tag}", guest::IMAGE_REPOSITORY))
-        .collect();
+    let source = image.source(&config);
     Ok(SandboxSpec {
         instance: context.instance.clone(),
         user: context.claim().user,
@@ -130,7 +194,8 @@ fn wish(
         restart: config.restart,
         logs: config.logs,
         hosted_models: config.hosted_models,
-        image: if config.prebuilt { ImageSource::Prebuilt(names) } else { ImageSource::Build },
+        image: source,
+        acquire: image.acquire(),
         start_timeout: config.start_timeout,
         said,
     })

@@ -4,6 +4,7 @@ mod bad_image;
 mod browser;
 mod build;
 mod change;
+mod choice;
 mod exec;
 mod folder;
 mod interrupt;
@@ -11,6 +12,7 @@ mod life;
 mod lock;
 mod output;
 mod prebuilt;
+mod setup;
 mod stranger;
 mod walls;
 

@@ -9,7 +9,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
 
 #[test]
-fn a_prebuilt_image_is_pulled_and_remembered_with_where_it_came_from() {
+fn lif_018_cfg_006_cfg_007_a_prebuilt_image_is_pulled_and_remembered_with_where_it_came_from() {
     let registry = Registry::start();
     let host = registry.host();
     let source = running();
@@ -20,7 +20,10 @@ fn a_prebuilt_image_is_pulled_and_remembered_with_where_it_came_from() {
     let mut bench = bench_at(daemon.api());
     bench.unset("OCC_IMAGE_SOURCE");
     bench.run(["config", "set", "registries", &host]).success();
-    bench.run(["start"]).success();
+    let run = bench.run(["start"]).success();
+    let run = run.says("Info: Pulling prebuilt image (per config.image_source=prebuilt)");
+    let run = run.says("To change: occ config set image_source build");
+    let _said = run.says(&format!("Pulling prebuilt image v{VERSION} from {host}..."));
     let line = format!("Image:       v{VERSION} (prebuilt from {host})\n");
     bench.run(["status"]).success().prints(&line);
     let file = std::fs::read(bench.state_dir().join("image-state.json")).unwrap();
@@ -60,7 +63,7 @@ fn a_foreign_image_in_a_registry_is_refused_with_the_reason_and_building_is_offe
 }
 
 #[test]
-fn a_registry_that_does_not_answer_needs_a_decision() {
+fn acq_010_pw_012_pw_013_wiz_007_a_registry_that_does_not_answer_needs_a_decision() {
     let daemon = Daemon::start();
     let mut bench = bench_at(daemon.api());
     bench.unset("OCC_IMAGE_SOURCE");
@@ -71,12 +74,26 @@ fn a_registry_that_does_not_answer_needs_a_decision() {
     assert!(causes[1].as_str().unwrap().starts_with("localhost:2/"), "{causes}");
     bench.assert_nothing_left();
 
+    // Nobody has said yet where images come from; the answer is kept.
     let mut terminal = bench.at_terminal(["start"]);
-    terminal.until("Build from source instead?");
-    terminal.until("[Y/n]");
+    terminal.until("How would you like to get the Docker image?");
+    terminal.until("Choose [1]:");
+    terminal.enter("\r");
+    terminal.until("Build from source instead? [Y/n]");
     terminal.enter("n\r");
     let (code, shown) = terminal.finish();
     assert_eq!(code, Some(6), "{shown}");
+    assert!(shown.contains("Failed to pull prebuilt image: localhost:1/"), "{shown}");
+    let declined = "Cannot proceed without image. Run 'occ start --full-rebuild-sandbox-image' to build from source.";
+    assert!(shown.contains(declined), "{shown}");
+    assert_eq!(bench.run(["config", "get", "image_source"]).success().stdout, "prebuilt\n");
+    bench.assert_nothing_left();
+
+    let mut terminal = bench.at_terminal(["start"]);
+    terminal.until("Build from source instead? [Y/n]");
+    assert!(!terminal.shown().contains("How would you like"), "{}", terminal.shown());
+    terminal.enter("\u{3}");
+    assert_eq!(terminal.finish().0, Some(130));
     bench.assert_nothing_left();
 }
 
