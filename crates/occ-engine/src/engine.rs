@@ -1,8 +1,13 @@
 //! The port: what a sandbox needs of a container engine, and nothing more.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Read;
+use std::pin::Pin;
 use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
 
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
 use crate::error::Error;
@@ -10,6 +15,7 @@ use crate::exec::{ExecIo, ExecSpec};
 use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
 use crate::image::{Event, ImageId, Observer};
 use crate::logs::{LogStream, LogsQuery};
+use crate::stats::Stats;
 
 /// A file put into a container that was created and not yet started, or a folder there that gets
 /// another owner.
@@ -25,6 +31,9 @@ pub struct GuestFile {
     /// Owner and group inside the container.
     pub owner: (u32, u32),
 }
+
+/// Bytes of a tar archive as they come.
+pub type ArchiveStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
 
 /// A container engine, as far as a sandbox needs one.
 ///
@@ -43,6 +52,9 @@ pub trait Engine: Send + Sync {
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
+
+    /// Returns every image that has the label, whatever its value, sorted by its first name and id.
+    fn images(&self, label: &str) -> impl Future<Output = Result<Vec<ImageFacts>, Error>> + Send;
 
     /// Pulls one image by name with the engine's own client and returns what arrived.
     fn pull_image(
@@ -70,6 +82,13 @@ pub trait Engine: Send + Sync {
     fn volume(&self, name: &str)
     -> impl Future<Output = Result<Option<VolumeFacts>, Error>> + Send;
 
+    /// Returns every volume that has the label, whatever its value, sorted by name.
+    fn volumes(&self, label: &str) -> impl Future<Output = Result<Vec<VolumeFacts>, Error>> + Send;
+
+    /// Returns the size in bytes of every volume whose size the engine can tell. It reads all of
+    /// them, which takes a while.
+    fn volume_sizes(&self) -> impl Future<Output = Result<BTreeMap<String, u64>, Error>> + Send;
+
     /// Creates a volume with labels; returns whether it was new.
     fn create_volume(
         &self,
@@ -85,6 +104,13 @@ pub trait Engine: Send + Sync {
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Option<ContainerState>, Error>> + Send;
+
+    /// Returns every container that has the label, whatever its value and running or not, sorted by
+    /// name. One that vanishes meanwhile is left out.
+    fn containers(
+        &self,
+        label: &str,
+    ) -> impl Future<Output = Result<Vec<ContainerState>, Error>> + Send;
 
     /// Creates a container; it does not run yet.
     ///
@@ -110,6 +136,39 @@ pub trait Engine: Send + Sync {
         path: &str,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send;
 
+    /// Opens a tar archive of what is in a folder of a container, running or not, and in what is
+    /// mounted there; `None` when there is no such folder.
+    ///
+    /// Names in the archive are relative to the folder; a `./` may stand before them.
+    fn read_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> impl Future<Output = Result<Option<ArchiveStream>, Error>> + Send;
+
+    /// Unpacks a tar archive into a folder of a container, running or not, and into what is mounted
+    /// there. Owners and modes are those of the archive.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the folder is missing, [`Error::Local`] when the archive cannot be
+    /// read.
+    fn write_archive(
+        &self,
+        container: &str,
+        path: &str,
+        archive: Box<dyn Read + Send>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Gives a container another name, whether it runs or not.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is taken.
+    fn rename_container(
+        &self,
+        container: &str,
+        new_name: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Starts a container; starting a running one succeeds.
     ///
     /// # Errors
@@ -123,11 +182,20 @@ pub trait Engine: Send + Sync {
         grace: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Freezes the processes of a running container.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it does not run.
+    fn pause_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Lets a paused container go on.
     fn unpause_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Removes a container, killing it when it runs; its named volumes stay.
     fn remove_container(&self, container: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns what a container uses at this moment; `None` when it does not run.
+    fn stats(&self, container: &str) -> impl Future<Output = Result<Option<Stats>, Error>> + Send;
 
     /// Returns when the container stops running (at once when it does not run).
     fn wait_container(

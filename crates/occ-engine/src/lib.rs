@@ -17,6 +17,7 @@ mod image;
 mod isolation;
 mod logs;
 mod mount;
+mod stats;
 
 pub use container::{
     ContainerId, ContainerSpec, ContainerState, ExitStatus, HealthCheck, Limits, LogRotation,
@@ -25,13 +26,14 @@ pub use container::{
 pub use context::{Choice, ClientSettings};
 pub use docker::Docker;
 pub use endpoint::{DEFAULT_SOCKET, Endpoint, TlsFiles};
-pub use engine::{Engine, GuestFile, silent};
+pub use engine::{ArchiveStream, Engine, GuestFile, silent};
 pub use error::Error;
 pub use exec::{ExecIo, ExecSpec, TerminalSize};
 pub use facts::{CanLimit, EngineFacts, ImageFacts, VolumeFacts};
 #[cfg(feature = "fake")]
-pub use fake::{FakeEngine, FakeImage, Life, Op, Ran, World};
+pub use fake::{FakeEngine, FakeImage, Files, Life, Op, Ran, Volumes, World};
 pub use image::{Event, ImageId, Observer};
 pub use isolation::{Capability, Isolation};
 pub use logs::{Chunk, LogStream, LogsQuery, Source};
 pub use mount::Mount;
+pub use stats::Stats;

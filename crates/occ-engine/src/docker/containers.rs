@@ -7,7 +7,8 @@ use std::time::Duration;
 use bollard::errors::Error as WireError;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 
@@ -76,6 +77,17 @@ impl Docker {
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
         let asked = self.client.stop_container(named(container)?, Some(options));
         within("stopping a container", grace.saturating_add(ACT), asked).await
+    }
+
+    pub(super) async fn pause(&self, container: &str) -> Result<(), Error> {
+        let asked = self.client.pause_container(named(container)?);
+        within("pausing a container", ACT, asked).await
+    }
+
+    pub(super) async fn rename(&self, container: &str, new_name: &str) -> Result<(), Error> {
+        let options = RenameContainerOptionsBuilder::new().name(named(new_name)?).build();
+        let asked = self.client.rename_container(named(container)?, options);
+        within("renaming a container", ACT, asked).await
     }
 
     pub(super) async fn unpause(&self, container: &str) -> Result<(), Error> {

@@ -41,11 +41,7 @@ impl Docker {
         });
         match absent(within(DOING, ACT, pieces).await)? {
             Some(archive) => plain_file(path, &archive).map(Some),
-            // 404 is the answer for a missing file and for a missing container.
-            None => match self.observe_container(container).await? {
-                Some(_) => Ok(None),
-                None => Err(Error::NotFound { message: format!("no container {container}") }),
-            },
+            None => self.absent_path(container).await,
         }
     }
 }

@@ -1,28 +1,22 @@
 //! Images: looking, naming, and the two ways in.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::Read;
 
 use bollard::body_try_stream;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder,
 };
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use tokio::sync::{mpsc, watch};
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
 
 use super::failure::{broken, explain};
+use super::pieces::pieces;
 use super::{ACT, Docker, LOOK, absent, named, within};
 use crate::error::Error;
 use crate::facts::ImageFacts;
 use crate::image::{Event, ImageId, Observer};
-
-/// Bytes read from an archive at a time.
-const PIECE: usize = 256 * 1024;
-
-/// Pieces read ahead of what the engine takes.
-const AHEAD: usize = 4;
 
 const LOADING: &str = "loading an image";
 
@@ -72,17 +66,9 @@ impl Docker {
         total: u64,
         observer: Observer<'_>,
     ) -> Result<(), Error> {
-        let (pieces, waiting) = mpsc::channel(AHEAD);
         let (taken, mut progress) = watch::channel(0);
-        // Ends by itself when the archive ends or nobody takes its pieces any more.
-        let reader = tokio::task::spawn_blocking(move || read_pieces(archive, &pieces));
-        let body = stream::unfold((waiting, taken), |(mut waiting, taken)| async move {
-            let piece: io::Result<Bytes> = waiting.recv().await?;
-            if let Ok(piece) = &piece {
-                taken.send_modify(|bytes| *bytes += piece.len() as u64);
-            }
-            Some((piece, (waiting, taken)))
-        });
+        let count = move |piece| taken.send_modify(|bytes| *bytes += piece as u64);
+        let (reading, body) = pieces(archive, count);
         let options = ImportImageOptions::default();
         let mut news = self.client.import_image(options, body_try_stream(body), None);
         let mut sending = true;
@@ -101,12 +87,7 @@ impl Docker {
             }
         };
         drop(news);
-        // A failure to read is the cause of whatever the engine said about it.
-        match reader.await {
-            Ok(Ok(())) => answer,
-            Ok(Err(source)) => Err(Error::Local { doing: "read the image archive", source }),
-            Err(panicked) => Err(broken(LOADING, panicked)),
-        }
+        reading.end(LOADING, "read the image archive").await.and(answer)
     }
 
     pub(super) async fn tag(&self, id: &ImageId, name: &str) -> Result<(), Error> {
@@ -119,23 +100,6 @@ impl Docker {
     pub(super) async fn untag(&self, name: &str) -> Result<(), Error> {
         let asked = self.client.remove_image(named(name)?, None::<RemoveImageOptions>, None);
         absent(within("removing an image", ACT, asked).await).map(drop)
-    }
-}
-
-fn read_pieces(
-    mut archive: Box<dyn Read + Send>,
-    pieces: &mpsc::Sender<io::Result<Bytes>>,
-) -> io::Result<()> {
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        if let Err(error) = archive.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
-            // The request must break off: an archive that merely ends early might be taken whole.
-            let _gone = pieces.blocking_send(Err(io::ErrorKind::Interrupted.into()));
-            return Err(error);
-        }
-        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
-            return Ok(());
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Docker Engine API, versions 1.41 (Docker 20.10) and up.
 
+mod archive;
 mod containers;
 mod create;
 mod dial;
@@ -9,13 +10,17 @@ mod failure;
 mod files;
 mod frames;
 mod images;
+mod list;
 mod logs;
+mod pieces;
 mod state;
+mod stats;
 mod tls;
 mod version;
 mod volumes;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io::Read;
@@ -29,12 +34,13 @@ use self::failure::{broken, explain};
 use self::wire::Wire;
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
 use crate::context::{Choice, ClientSettings};
-use crate::engine::{Engine, GuestFile};
+use crate::engine::{ArchiveStream, Engine, GuestFile};
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec};
 use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
 use crate::image::{ImageId, Observer};
 use crate::logs::{LogStream, LogsQuery};
+use crate::stats::Stats;
 
 /// How long a question may take.
 const LOOK: Duration = Duration::from_secs(30);
@@ -102,6 +108,10 @@ impl Engine for Docker {
         self.ask_registry(name).await
     }
 
+    async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
+        self.list_images(label).await
+    }
+
     async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
         self.pull(name, observer).await
     }
@@ -127,6 +137,14 @@ impl Engine for Docker {
         self.observe_volume(name).await
     }
 
+    async fn volumes(&self, label: &str) -> Result<Vec<VolumeFacts>, Error> {
+        self.list_volumes(label).await
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.measure_volumes().await
+    }
+
     async fn create_volume(&self, name: &str, labels: &[(String, String)]) -> Result<bool, Error> {
         self.make_volume(name, labels).await
     }
@@ -137,6 +155,10 @@ impl Engine for Docker {
 
     async fn container(&self, name: &str) -> Result<Option<ContainerState>, Error> {
         self.observe_container(name).await
+    }
+
+    async fn containers(&self, label: &str) -> Result<Vec<ContainerState>, Error> {
+        self.list_containers(label).await
     }
 
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
@@ -151,6 +173,27 @@ impl Engine for Docker {
         self.get_file(container, path).await
     }
 
+    async fn read_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Option<ArchiveStream>, Error> {
+        self.open_archive(container, path).await
+    }
+
+    async fn write_archive(
+        &self,
+        container: &str,
+        path: &str,
+        archive: Box<dyn Read + Send>,
+    ) -> Result<(), Error> {
+        self.unpack_archive(container, path, archive).await
+    }
+
+    async fn rename_container(&self, container: &str, new_name: &str) -> Result<(), Error> {
+        self.rename(container, new_name).await
+    }
+
     async fn start_container(&self, container: &str) -> Result<(), Error> {
         self.start(container).await
     }
@@ -159,12 +202,20 @@ impl Engine for Docker {
         self.stop(container, grace).await
     }
 
+    async fn pause_container(&self, container: &str) -> Result<(), Error> {
+        self.pause(container).await
+    }
+
     async fn unpause_container(&self, container: &str) -> Result<(), Error> {
         self.unpause(container).await
     }
 
     async fn remove_container(&self, container: &str) -> Result<(), Error> {
         self.destroy_container(container).await
+    }
+
+    async fn stats(&self, container: &str) -> Result<Option<Stats>, Error> {
+        self.observe_stats(container).await
     }
 
     async fn wait_container(&self, container: &str) -> Result<ExitStatus, Error> {

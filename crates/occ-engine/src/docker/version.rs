@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// A version of the API, such as 1.41.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ApiVersion(u32, u32);
+pub(super) struct ApiVersion(pub(super) u32, pub(super) u32);
 
 /// Docker Engine 20.10.
 pub(super) const OLDEST: ApiVersion = ApiVersion(1, 41);

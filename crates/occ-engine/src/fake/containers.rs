@@ -1,6 +1,7 @@
 //! The life of a fake container: the same states and conflicts as a real one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::date::rfc3339;
 use super::world::World;
@@ -12,6 +13,7 @@ use crate::engine::GuestFile;
 use crate::error::Error;
 use crate::logs::{Chunk, LogsQuery, Source};
 use crate::mount::Mount;
+use crate::stats::Stats;
 
 /// First port the engine chooses when the choice is left to it.
 const CHOSEN_PORTS: u16 = 49_153;
@@ -60,7 +62,7 @@ pub(super) struct FakeContainer {
 impl FakeContainer {
     /// Returns whether this is its name or its id.
     pub(super) fn is(&self, name: &str) -> bool {
-        self.spec.name == name || self.state.id.0 == name
+        self.state.name == name || self.state.id.0 == name
     }
 
     /// Returns whether it has processes, frozen or not.
@@ -129,11 +131,7 @@ impl FakeContainer {
 
 impl World {
     pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
-        if let Some(other) = self.containers.iter().find(|found| found.spec.name == spec.name) {
-            let id = &other.state.id.0;
-            let message = format!("The container name \"/{}\" is in use by {id}", spec.name);
-            return Err(Error::Conflict { message });
-        }
+        self.check_name(&spec.name)?;
         let Some(image) = self.kept(&spec.image.0) else {
             return Err(Error::NotFound { message: format!("No such image: {}", spec.image) });
         };
@@ -189,7 +187,7 @@ impl World {
             _ => {}
         }
         let bound = self.bind(found.spec.publish.clone());
-        let (life, now) = (self.life.clone(), self.now);
+        let now = self.now;
         let found = self.find_mut(name)?;
         let publish = bound.inspect_err(|error| {
             let error = Some(error.to_string());
@@ -203,12 +201,63 @@ impl World {
         if found.has_health_check {
             found.state.health = HealthCheck::Starting;
         }
-        let Life { output, exit } = life(&found.spec);
+        self.live(name);
+        Ok(())
+    }
+
+    /// Lets the processes of a container that was just started do what they do.
+    fn live(&mut self, name: &str) {
+        let (life, now) = (self.life.clone(), self.now);
+        let Some(found) = self.containers.iter_mut().find(|found| found.is(name)) else { return };
+        let Life { output, exit } = life(&found.spec, &mut self.contents);
         for (source, text) in output {
             found.write(now, source, &text);
         }
         if let Some(code) = exit {
             found.end(now, ExitStatus { code, oom_killed: false, error: None });
+        }
+        let invented = self.contents.keys().find(|name| !self.volumes.contains_key(*name));
+        assert_eq!(invented, None, "a container's processes do not make volumes");
+    }
+
+    pub(super) fn rename(&mut self, name: &str, new_name: &str) -> Result<(), Error> {
+        if self.find(name)?.state.name == new_name {
+            return Err(invalid("the new name is the old one".to_owned()));
+        }
+        self.check_name(new_name)?;
+        let found = self.find_mut(name)?;
+        new_name.clone_into(&mut found.state.name);
+        new_name.clone_into(&mut found.spec.name);
+        Ok(())
+    }
+
+    pub(super) fn freeze(&mut self, name: &str) -> Result<(), Error> {
+        let found = self.find_mut(name)?;
+        match found.state.phase {
+            Phase::Running => found.state.phase = Phase::Paused,
+            Phase::Paused => {
+                let message = format!("Container {name} is already paused");
+                return Err(Error::Refused { status: 500, message });
+            }
+            _ => return Err(Error::Conflict { message: format!("{name} is not running") }),
+        }
+        Ok(())
+    }
+
+    /// Returns what a container uses: always the same, as long as it runs.
+    pub(super) fn used(&self, name: &str) -> Result<Option<Stats>, Error> {
+        let found = self.find(name)?;
+        let memory_limit = found.spec.limits.memory.unwrap_or(self.facts.memory);
+        let cpu = Duration::from_millis(1500);
+        let stats = Stats { memory: LEAST_MEMORY, memory_limit, cpu, pids: 1 };
+        Ok(found.is_alive().then_some(stats))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Error> {
+        if let Some(other) = self.containers.iter().find(|found| found.state.name == name) {
+            let id = &other.state.id.0;
+            let message = format!("The container name \"/{name}\" is in use by {id}");
+            return Err(Error::Conflict { message });
         }
         Ok(())
     }

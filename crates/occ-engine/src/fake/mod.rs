@@ -3,11 +3,13 @@
 //! Behind feature `fake`, for the tests of the crates above. The conformance suite of this crate
 //! runs the same cases against it and against a real daemon.
 
+mod archive;
 mod containers;
 mod date;
 mod images;
 mod op;
 mod port;
+mod volumes;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 pub use self::containers::Life;
 pub use self::images::FakeImage;
 pub use self::op::Op;
+pub use self::volumes::{Files, Volumes};
 pub use self::world::{Ran, World};
 use crate::container::ContainerSpec;
 use crate::engine::GuestFile;
@@ -68,9 +71,21 @@ impl FakeEngine {
     }
 
     /// Decides what the processes of a container do once they are started; they run by default.
+    ///
+    /// They may read and change what is in the engine's volumes.
     #[must_use]
-    pub fn on_start(self, life: impl Fn(&ContainerSpec) -> Life + Send + Sync + 'static) -> Self {
+    pub fn on_start(
+        self,
+        life: impl Fn(&ContainerSpec, &mut Volumes) -> Life + Send + Sync + 'static,
+    ) -> Self {
         self.change(|world| world.life = Arc::new(life));
+        self
+    }
+
+    /// Decides whether the engine's disk is full for a call that takes space, by its subject.
+    #[must_use]
+    pub fn with_full_disk(self, full: impl Fn(Op, &str) -> bool + Send + Sync + 'static) -> Self {
+        self.change(|world| world.fill_disk(full));
         self
     }
 
@@ -122,6 +137,11 @@ impl FakeEngine {
         self.lock().find(container).ok().map(|found| found.spec.clone())
     }
 
+    /// Returns what is in a volume; `None` when there is no such volume.
+    pub fn files(&self, volume: &str) -> Option<Files> {
+        self.lock().contents.get(volume).cloned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, World> {
         // A test that panics inside a hook should show its own message, not a poisoned lock's.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,6 +160,10 @@ impl FakeEngine {
             world.present()?;
             if let Some(at) = world.faults.iter().position(|(fault, _)| *fault == op) {
                 return Err(world.faults.remove(at).1);
+            }
+            if op.writes() && (world.full)(op, subject) {
+                let message = format!("{subject}: no space left on device");
+                return Err(Error::Refused { status: 500, message });
             }
             let result = act(world);
             world.disturb(op, false);

@@ -9,24 +9,49 @@ pub enum Op {
     Facts,
     Image,
     RemoteDigest,
+    Images,
     PullImage,
     LoadImage,
     TagImage,
     RemoveImage,
     Volume,
+    Volumes,
+    VolumeSizes,
     CreateVolume,
     RemoveVolume,
     Container,
+    Containers,
     CreateContainer,
     Upload,
     Download,
+    ReadArchive,
+    WriteArchive,
+    RenameContainer,
     StartContainer,
     StopContainer,
+    PauseContainer,
     UnpauseContainer,
     RemoveContainer,
+    Stats,
     WaitContainer,
     Logs,
     Exec,
+}
+
+impl Op {
+    /// Returns whether the call takes space on the engine's disk.
+    pub(super) fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::PullImage
+                | Self::LoadImage
+                | Self::CreateVolume
+                | Self::CreateContainer
+                | Self::Upload
+                | Self::WriteArchive
+                | Self::StartContainer
+        )
+    }
 }
 
 impl fmt::Display for Op {
@@ -35,21 +60,30 @@ impl fmt::Display for Op {
             Self::Facts => "facts",
             Self::Image => "image",
             Self::RemoteDigest => "remote_digest",
+            Self::Images => "images",
             Self::PullImage => "pull_image",
             Self::LoadImage => "load_image",
             Self::TagImage => "tag_image",
             Self::RemoveImage => "remove_image",
             Self::Volume => "volume",
+            Self::Volumes => "volumes",
+            Self::VolumeSizes => "volume_sizes",
             Self::CreateVolume => "create_volume",
             Self::RemoveVolume => "remove_volume",
             Self::Container => "container",
+            Self::Containers => "containers",
             Self::CreateContainer => "create_container",
             Self::Upload => "upload",
             Self::Download => "download",
+            Self::ReadArchive => "read_archive",
+            Self::WriteArchive => "write_archive",
+            Self::RenameContainer => "rename_container",
             Self::StartContainer => "start_container",
             Self::StopContainer => "stop_container",
+            Self::PauseContainer => "pause_container",
             Self::UnpauseContainer => "unpause_container",
             Self::RemoveContainer => "remove_container",
+            Self::Stats => "stats",
             Self::WaitContainer => "wait_container",
             Self::Logs => "logs",
             Self::Exec => "exec",

@@ -1,20 +1,21 @@
 //! The port, answered from memory.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{FakeEngine, Op, World};
+use super::{FakeEngine, Files, Op, World};
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
-use crate::engine::{Engine, GuestFile};
+use crate::engine::{ArchiveStream, Engine, GuestFile};
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec};
 use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
 use crate::image::{Event, ImageId, Observer};
 use crate::logs::{LogStream, LogsQuery};
-use crate::mount::Mount;
+use crate::stats::Stats;
 
 impl Engine for FakeEngine {
     async fn facts(&self) -> Result<EngineFacts, Error> {
@@ -27,6 +28,16 @@ impl Engine for FakeEngine {
 
     async fn remote_digest(&self, name: &str) -> Result<Option<String>, Error> {
         self.call(Op::RemoteDigest, name, |world| Ok(world.remote_digest(name)))
+    }
+
+    async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
+        self.call(Op::Images, label, |world| {
+            let all = world.images.values().map(|image| &image.facts);
+            let labelled = all.filter(|facts| facts.labels.contains_key(label));
+            let mut found: Vec<_> = labelled.cloned().collect();
+            found.sort_by(|one, other| (&one.tags, &one.id).cmp(&(&other.tags, &other.id)));
+            Ok(found)
+        })
     }
 
     async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
@@ -61,6 +72,20 @@ impl Engine for FakeEngine {
         self.call(Op::Volume, name, |world| Ok(world.volumes.get(name).cloned()))
     }
 
+    async fn volumes(&self, label: &str) -> Result<Vec<VolumeFacts>, Error> {
+        self.call(Op::Volumes, label, |world| {
+            let all = world.volumes.values();
+            Ok(all.filter(|facts| facts.labels.contains_key(label)).cloned().collect())
+        })
+    }
+
+    async fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.call(Op::VolumeSizes, "", |world| {
+            let size = |files: &Files| files.values().map(|bytes| bytes.len() as u64).sum();
+            Ok(world.contents.iter().map(|(name, files)| (name.clone(), size(files))).collect())
+        })
+    }
+
     async fn create_volume(&self, name: &str, labels: &[(String, String)]) -> Result<bool, Error> {
         self.call(Op::CreateVolume, name, |world| Ok(world.create_volume(name, labels)))
     }
@@ -75,23 +100,56 @@ impl Engine for FakeEngine {
         })
     }
 
+    async fn containers(&self, label: &str) -> Result<Vec<ContainerState>, Error> {
+        self.call(Op::Containers, label, |world| {
+            let all = world.containers.iter().map(|found| &found.state);
+            let mut found: Vec<_> =
+                all.filter(|state| state.labels.contains_key(label)).cloned().collect();
+            found.sort_by(|one, other| one.name.cmp(&other.name));
+            Ok(found)
+        })
+    }
+
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
         self.call(Op::CreateContainer, &spec.name, |world| world.create(spec))
     }
 
     async fn upload(&self, container: &str, files: &[GuestFile]) -> Result<(), Error> {
         self.call(Op::Upload, container, |world| {
-            let found = world.find_mut(container)?;
-            files.iter().cloned().for_each(|file| found.put(file));
-            Ok(())
+            world.find(container)?;
+            files.iter().cloned().try_for_each(|file| world.put(container, file))
         })
     }
 
     async fn download(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.call(Op::Download, container, |world| {
-            let mut files = world.find(container)?.files.iter();
-            Ok(files.find(|file| file.path == path).map(|file| file.bytes.clone()))
-        })
+        self.call(Op::Download, container, |world| world.get(container, path))
+    }
+
+    async fn read_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Option<ArchiveStream>, Error> {
+        let archive = self.call(Op::ReadArchive, container, |world| world.pack(container, path))?;
+        Ok(archive.map(|bytes| {
+            let pieces: Vec<_> =
+                bytes.chunks(1000).map(|piece| Ok(piece.to_vec().into())).collect();
+            Box::pin(stream::iter(pieces)) as ArchiveStream
+        }))
+    }
+
+    async fn write_archive(
+        &self,
+        container: &str,
+        path: &str,
+        archive: Box<dyn Read + Send>,
+    ) -> Result<(), Error> {
+        self.call(Op::WriteArchive, container, |world| world.unpack(container, path, archive))
+    }
+
+    async fn rename_container(&self, container: &str, new_name: &str) -> Result<(), Error> {
+        let subject = format!("{container} {new_name}");
+        self.call(Op::RenameContainer, &subject, |world| world.rename(container, new_name))
     }
 
     async fn start_container(&self, container: &str) -> Result<(), Error> {
@@ -100,6 +158,10 @@ impl Engine for FakeEngine {
 
     async fn stop_container(&self, container: &str, _grace: Duration) -> Result<(), Error> {
         self.call(Op::StopContainer, container, |world| world.stop(container))
+    }
+
+    async fn pause_container(&self, container: &str) -> Result<(), Error> {
+        self.call(Op::PauseContainer, container, |world| world.freeze(container))
     }
 
     async fn unpause_container(&self, container: &str) -> Result<(), Error> {
@@ -111,6 +173,10 @@ impl Engine for FakeEngine {
             world.remove(container);
             Ok(())
         })
+    }
+
+    async fn stats(&self, container: &str) -> Result<Option<Stats>, Error> {
+        self.call(Op::Stats, container, |world| world.used(container))
     }
 
     async fn wait_container(&self, container: &str) -> Result<ExitStatus, Error> {
@@ -198,29 +264,5 @@ impl FakeEngine {
     async fn next_change(&self, changes: &mut tokio::sync::watch::Receiver<u64>) {
         // The sender lives in `self`, so the channel cannot be closed here.
         let _open = changes.changed().await;
-    }
-}
-
-impl World {
-    /// Returns whether the volume was new.
-    pub(super) fn create_volume(&mut self, name: &str, labels: &[(String, String)]) -> bool {
-        if self.volumes.contains_key(name) {
-            return false;
-        }
-        let labels = labels.iter().cloned().collect();
-        let facts = VolumeFacts { name: name.to_owned(), labels };
-        self.volumes.insert(name.to_owned(), facts).is_none()
-    }
-
-    fn destroy_volume(&mut self, name: &str) -> Result<(), Error> {
-        let uses =
-            |mount: &Mount| matches!(mount, Mount::Volume { name: used, .. } if used == name);
-        if let Some(user) = self.containers.iter().find(|found| found.spec.mounts.iter().any(uses))
-        {
-            let message = format!("volume is in use - [{}]", user.state.id.0);
-            return Err(Error::Conflict { message });
-        }
-        self.volumes.remove(name);
-        Ok(())
     }
 }

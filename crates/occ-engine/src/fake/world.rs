@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::containers::{FakeContainer, Life};
 use super::images::{FakeImage, KeptImage};
 use super::op::Op;
+use super::volumes::{Files, Volumes};
 use crate::container::{ContainerSpec, ExitStatus, HealthCheck, Phase};
 use crate::engine::GuestFile;
 use crate::error::Error;
@@ -18,7 +19,8 @@ use crate::logs::Source;
 /// Start of every world: 2026-01-01T00:00:00Z.
 const BEGINNING: u64 = 1_767_225_600;
 
-type Start = dyn Fn(&ContainerSpec) -> Life + Send + Sync;
+type Start = dyn Fn(&ContainerSpec, &mut Volumes) -> Life + Send + Sync;
+type Full = dyn Fn(Op, &str) -> bool + Send + Sync;
 type Program = dyn Fn(&ExecSpec, &[u8]) -> Ran + Send + Sync;
 type Hook = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -40,6 +42,8 @@ pub struct World {
     pub(super) images: BTreeMap<ImageId, KeptImage>,
     pub(super) remotes: BTreeMap<String, FakeImage>,
     pub(super) volumes: BTreeMap<String, VolumeFacts>,
+    /// INVARIANT: has the same names as `volumes`.
+    pub(super) contents: Volumes,
     pub(super) containers: Vec<FakeContainer>,
     pub(super) taken_ports: BTreeSet<u16>,
     pub(super) created: u64,
@@ -49,6 +53,7 @@ pub struct World {
     pub(super) after: Vec<(Op, Hook)>,
     pub(super) life: Arc<Start>,
     pub(super) program: Arc<Program>,
+    pub(super) full: Arc<Full>,
     gone: bool,
 }
 
@@ -60,6 +65,7 @@ impl World {
             images: BTreeMap::new(),
             remotes: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            contents: Volumes::new(),
             containers: Vec::new(),
             taken_ports: BTreeSet::new(),
             created: 0,
@@ -67,8 +73,9 @@ impl World {
             faults: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            life: Arc::new(|_| Life::runs()),
+            life: Arc::new(|_, _| Life::runs()),
             program: Arc::new(|_, _| Ran { code: 127, ..Ran::default() }),
+            full: Arc::new(|_, _| false),
             gone: false,
         }
     }
@@ -96,6 +103,27 @@ impl World {
     /// Lets the program outside the engine give a host port back.
     pub fn free_port(&mut self, port: u16) {
         self.taken_ports.remove(&port);
+    }
+
+    /// Decides from now on whether the disk is full for a call that takes space, by its subject.
+    pub fn fill_disk(&mut self, full: impl Fn(Op, &str) -> bool + Send + Sync + 'static) {
+        self.full = Arc::new(full);
+    }
+
+    /// Returns what is in a volume.
+    ///
+    /// # Panics
+    /// When there is no such volume: the test says something untrue.
+    pub fn files(&self, volume: &str) -> &Files {
+        self.contents.get(volume).expect("a test names volumes that exist")
+    }
+
+    /// Returns what is in a volume, to change it.
+    ///
+    /// # Panics
+    /// When there is no such volume.
+    pub fn files_mut(&mut self, volume: &str) -> &mut Files {
+        self.contents.get_mut(volume).expect("a test names volumes that exist")
     }
 
     /// Ends a container's processes; its restart policy acts as it would.
@@ -148,12 +176,12 @@ impl World {
         self.existing(container).write(now, source, text);
     }
 
-    /// Puts a file into a container, as its own processes would.
+    /// Puts a file into a container or a volume mounted there, as its own processes would.
     ///
     /// # Panics
     /// When there is no such container.
     pub fn write_file(&mut self, container: &str, file: GuestFile) {
-        self.existing(container).put(file);
+        self.put(container, file).expect("a test names containers that exist");
     }
 
     /// Returns the container with this name or id.

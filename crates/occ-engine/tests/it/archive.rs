@@ -1,6 +1,8 @@
 //! A small real image: one layer with busybox, in `docker save` form.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +17,7 @@ const PROGRAMS: [&str; 14] = [
 /// Returns an archive of one image, the same bytes for the same arguments.
 pub(crate) fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
     let layer = layer();
-    let labels: std::collections::BTreeMap<_, _> = labels.iter().copied().collect();
+    let labels: BTreeMap<_, _> = labels.iter().copied().collect();
     let config = serde_json::json!({
         "architecture": architecture(), "os": "linux", "created": "2026-01-01T00:00:00Z",
         "config": { "Labels": labels, "Env": ["PATH=/bin", "FROM_IMAGE=yes"], "Cmd": ["/bin/sh"] },
@@ -39,6 +41,31 @@ pub(crate) fn senseless() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     add(&mut archive, "readme", 0o644, b"nothing to see here");
     archive.into_inner().unwrap()
+}
+
+/// Returns an archive of plain files.
+pub(crate) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        add(&mut archive, path, 0o644, bytes);
+    }
+    archive.into_inner().unwrap()
+}
+
+/// Returns the plain files of an archive by their paths from its root.
+pub(crate) fn unpacked(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.header().entry_type().is_file() {
+            let path = entry.path().unwrap().display().to_string();
+            let path = path.trim_start_matches("./").to_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            files.insert(path, bytes);
+        }
+    }
+    files
 }
 
 /// Returns the architecture of this machine in OCI words.

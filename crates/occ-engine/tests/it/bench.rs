@@ -10,21 +10,18 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use occ_engine::{
     Chunk, ClientSettings, ContainerSpec, Docker, Engine, FakeEngine, FakeImage, ImageId,
-    Isolation, Life, Limits, LogRotation, LogsQuery, Network, Phase, Publish, RestartPolicy,
-    Source, silent,
+    Isolation, Life, Limits, LogRotation, LogsQuery, Mount, Network, Phase, Publish, RestartPolicy,
+    Source, Volumes, silent,
 };
 
 use crate::archive::saved_image;
 use crate::registry::Registry;
-use crate::server;
 
 /// How long anything in a test may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What happens outside the port, differently for each engine.
 pub(crate) trait Outside: Engine + Clone + 'static {
-    /// Freezes a container as `docker pause` does.
-    fn pause(&self, container: &str);
     /// Lets another program hold a port of the host, for as long as the answer lives.
     fn hold_port(&self) -> (u16, Option<TcpListener>);
     /// Puts an image into a registry, for as long as the last part of the answer lives; returns its name
@@ -33,10 +30,6 @@ pub(crate) trait Outside: Engine + Clone + 'static {
 }
 
 impl Outside for FakeEngine {
-    fn pause(&self, container: &str) {
-        self.change(|world| world.pause(container));
-    }
-
     fn hold_port(&self) -> (u16, Option<TcpListener>) {
         self.change(|world| world.take_port(4096));
         (4096, None)
@@ -51,11 +44,6 @@ impl Outside for FakeEngine {
 }
 
 impl Outside for Docker {
-    fn pause(&self, container: &str) {
-        let answer = server::ask_docker("POST", &format!("/containers/{container}/pause"));
-        assert_eq!(answer.0, 204, "{}", answer.1);
-    }
-
     fn hold_port(&self) -> (u16, Option<TcpListener>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         (listener.local_addr().unwrap().port(), Some(listener))
@@ -93,7 +81,8 @@ pub(crate) fn local_settings() -> ClientSettings {
 }
 
 impl<E: Outside> Bench<E> {
-    async fn new(engine: E) -> Self {
+    /// Returns a bench with this engine.
+    pub(crate) async fn new(engine: E) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("occ-engine-test-{}-{count}", std::process::id());
@@ -154,6 +143,11 @@ impl<E: Outside> Bench<E> {
         }
     }
 
+    /// Returns a volume of its own, mounted at `/data`.
+    pub(crate) fn volume(&self, what: &str) -> Mount {
+        Mount::Volume { name: self.name(what), target: "/data".to_owned(), read_only: false }
+    }
+
     /// Creates and starts a container.
     pub(crate) async fn start(&self, spec: &ContainerSpec) -> String {
         self.engine.create_container(spec).await.unwrap();
@@ -208,17 +202,43 @@ async fn clean<E: Engine>(engine: &E, names: &[String]) {
 pub(crate) const RUNS: &str = "exec sleep 1000";
 
 /// What a script would do, for an engine that runs nothing.
-fn life(spec: &ContainerSpec) -> Life {
+fn life(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
     let script = spec.command.as_ref().map_or("", |command| &command[2]);
-    script.split("; ").fold(Life::runs(), |life, statement| match statement {
-        RUNS => life,
-        _ if statement.starts_with("exit ") => Life { exit: statement[5..].parse().ok(), ..life },
-        _ => match statement.strip_prefix("echo ").map(|text| text.split_once(" >&2")) {
-            Some(Some((text, _))) => life.saying(Source::Stderr, &format!("{text}\n")),
-            Some(None) => life.saying(Source::Stdout, &format!("{}\n", &statement[5..])),
-            None => panic!("the bench does not understand {statement:?}"),
-        },
-    })
+    let mut life = Life::runs();
+    for statement in script.split("; ") {
+        let words: Vec<&str> = statement.split(' ').collect();
+        life = match words[..] {
+            ["exec", "sleep", "1000"] => life,
+            ["exit", code] => Life { exit: code.parse().ok(), ..life },
+            ["echo", text, ">", path] => {
+                let (volume, path) = place(spec, path);
+                let text = format!("{text}\n").into_bytes();
+                volumes.get_mut(&volume).unwrap().insert(path, text);
+                life
+            }
+            ["cat", path] => {
+                let (volume, path) = place(spec, path);
+                let text = volumes[&volume][&path].clone();
+                life.saying(Source::Stdout, &String::from_utf8(text).unwrap())
+            }
+            ["echo", text, ">&2"] => life.saying(Source::Stderr, &format!("{text}\n")),
+            ["echo", text] => life.saying(Source::Stdout, &format!("{text}\n")),
+            _ => panic!("the bench does not understand {statement:?}"),
+        };
+    }
+    life
+}
+
+/// Returns the volume a path is in, and where there.
+fn place(spec: &ContainerSpec, path: &str) -> (String, String) {
+    let within = |mount: &Mount| match mount {
+        Mount::Volume { name, target, .. } => {
+            let rest = path.strip_prefix(target.as_str())?.strip_prefix('/')?;
+            Some((name.clone(), rest.to_owned()))
+        }
+        _ => None,
+    };
+    spec.mounts.iter().find_map(within).expect("a path in a volume")
 }
 
 /// Waits, but not for ever.

@@ -79,20 +79,6 @@ async fn memory_is_mounted_with_its_size_and_programs_may_run_from_it() {
 }
 
 #[tokio::test]
-async fn what_is_written_to_a_volume_is_there_for_the_next_container() {
-    let bench = docker().await;
-    let mount =
-        Mount::Volume { name: bench.name("data"), target: "/data".into(), read_only: false };
-    let mounts = vec![mount];
-    let write =
-        ContainerSpec { mounts: mounts.clone(), ..bench.spec("one", "echo kept > /data/x") };
-    said(&bench, &write).await;
-    bench.engine.remove_container(&write.name).await.unwrap();
-    let read = ContainerSpec { mounts, ..bench.spec("two", "cat /data/x") };
-    assert_eq!(said(&bench, &read).await, "kept\n");
-}
-
-#[tokio::test]
 async fn a_container_is_held_to_its_memory() {
     let bench = docker().await;
     let facts = bench.engine.facts().await.unwrap();

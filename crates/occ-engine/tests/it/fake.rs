@@ -1,8 +1,8 @@
 //! What only the engine in memory can do: faults, and a world that changes behind our back.
 
-use occ_engine::{Engine as _, Error, FakeEngine, FakeImage, Op, Phase, World, silent};
+use occ_engine::{Engine as _, Error, FakeEngine, FakeImage, Life, Op, Phase, World, silent};
 
-use crate::bench::{RUNS, fake};
+use crate::bench::{Bench, RUNS, fake};
 
 #[tokio::test]
 async fn a_fault_strikes_once_and_leaves_everything_as_it_was() {
@@ -61,4 +61,38 @@ async fn an_image_is_pulled_from_the_registries_a_test_has_scripted() {
     );
     let error = engine.pull_image("docker.io/some/image:2", &silent).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_containers_program_changes_what_is_in_its_volumes_and_they_go_with_their_names() {
+    let engine = FakeEngine::new().on_start(|spec, volumes| {
+        let text = volumes["from"]["a"].clone();
+        volumes.get_mut("to").unwrap().insert(spec.name.clone(), text);
+        Life::exits(0)
+    });
+    let bench = Bench::new(engine).await;
+    for name in ["from", "to"] {
+        bench.engine.create_volume(name, &[]).await.unwrap();
+    }
+    bench.engine.change(|world| world.files_mut("from").insert("a".to_owned(), b"x".to_vec()));
+    let spec = bench.spec("box", RUNS);
+    bench.start(&spec).await;
+    let copied = bench.engine.change(|world| world.files("to").get(&spec.name).cloned());
+    assert_eq!(copied.as_deref(), Some(b"x".as_slice()));
+    bench.engine.remove_volume("to").await.unwrap();
+    assert_eq!(bench.engine.files("to"), None);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_what_takes_space_and_nothing_else() {
+    let engine = FakeEngine::new().with_full_disk(|op, name| {
+        op == Op::CreateVolume && name == "large" || op == Op::RemoveVolume
+    });
+    engine.create_volume("small", &[]).await.unwrap();
+    let error = engine.create_volume("large", &[]).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 500, .. }), "{error:?}");
+    assert_eq!(engine.volume("large").await.unwrap(), None);
+    engine.remove_volume("small").await.unwrap();
+    engine.change(|world| world.fill_disk(|_, _| false));
+    engine.create_volume("large", &[]).await.unwrap();
 }

@@ -64,4 +64,12 @@ conformance! {
     a_container_that_fails_is_started_again_by_its_policy
     a_container_is_not_restarted_once_it_was_stopped
     a_program_cannot_run_in_a_container_that_does_not
+    a_container_gets_another_name_whether_it_runs_or_not
+    everything_with_a_label_is_listed_and_nothing_else
+    what_is_written_to_a_volume_is_there_for_the_next_container
+    what_is_in_a_volume_is_copied_out_and_in_without_anything_running
+    a_path_that_is_missing_is_neither_read_nor_made
+    an_archive_that_cannot_be_read_is_our_own_failure
+    what_a_container_uses_is_told_while_it_runs
+    volumes_are_measured
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use occ_engine::{
     ContainerSpec, Error, Event, ExecIo, ExecSpec, GuestFile, HealthCheck, Isolation, Limits,
     LogsQuery, Mount, Network, Phase, RestartPolicy, Source, silent,
 };
 
-use crate::archive::{architecture, saved_image, senseless};
+use crate::archive::{architecture, packed, saved_image, senseless, unpacked};
 use crate::bench::{Bench, Outside, RUNS, soon, until};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -62,7 +62,14 @@ pub(crate) async fn acting_on_a_container_that_is_not_there_is_not_found<E: Outs
     let (engine, name) = (&bench.engine, bench.name("absent"));
     assert_error!(engine.start_container(&name).await, Error::NotFound { .. });
     assert_error!(engine.stop_container(&name, AT_ONCE).await, Error::NotFound { .. });
+    assert_error!(engine.pause_container(&name).await, Error::NotFound { .. });
     assert_error!(engine.unpause_container(&name).await, Error::NotFound { .. });
+    let other = bench.name("other");
+    assert_error!(engine.rename_container(&name, &other).await, Error::NotFound { .. });
+    assert_error!(engine.stats(&name).await, Error::NotFound { .. });
+    assert_error!(engine.read_archive(&name, "/run").await, Error::NotFound { .. });
+    let empty = Box::new(std::io::empty());
+    assert_error!(engine.write_archive(&name, "/run", empty).await, Error::NotFound { .. });
     assert_error!(engine.wait_container(&name).await, Error::NotFound { .. });
     assert_error!(engine.logs(&name, &LogsQuery::default()).await, Error::NotFound { .. });
     assert_error!(engine.upload(&name, &[secret("/run/x")]).await, Error::NotFound { .. });
@@ -409,20 +416,22 @@ pub(crate) async fn a_file_put_in_can_be_taken_out_before_and_after_the_start<E:
 pub(crate) async fn a_paused_container_is_seen_and_woken<E: Outside>(bench: &Bench<E>) {
     let engine = &bench.engine;
     let name = bench.start(&bench.spec("box", RUNS)).await;
-    engine.pause(&name);
+    engine.pause_container(&name).await.unwrap();
     assert_eq!(bench.phase(&name).await, Phase::Paused);
     assert_error!(engine.start_container(&name).await, Error::Conflict { .. });
     assert_error!(engine.exec(&name, &exec_of("true"), no_io()).await, Error::Conflict { .. });
     engine.unpause_container(&name).await.unwrap();
     assert_eq!(bench.phase(&name).await, Phase::Running);
     assert!(engine.unpause_container(&name).await.is_err());
+    engine.stop_container(&name, AT_ONCE).await.unwrap();
+    assert_error!(engine.pause_container(&name).await, Error::Conflict { .. });
 }
 
 pub(crate) async fn a_paused_container_can_be_stopped_and_removed<E: Outside>(bench: &Bench<E>) {
     let engine = &bench.engine;
     for stopped in [true, false] {
         let name = bench.start(&bench.spec(&format!("box-{stopped}"), RUNS)).await;
-        engine.pause(&name);
+        engine.pause_container(&name).await.unwrap();
         if stopped {
             engine.stop_container(&name, AT_ONCE).await.unwrap();
             assert_eq!(bench.phase(&name).await, Phase::Exited);
@@ -463,4 +472,175 @@ pub(crate) async fn a_program_cannot_run_in_a_container_that_does_not<E: Outside
     bench.engine.create_container(&spec).await.unwrap();
     let result = bench.engine.exec(&spec.name, &exec_of("true"), no_io()).await;
     assert_error!(result, Error::Conflict { .. });
+}
+
+pub(crate) async fn a_container_gets_another_name_whether_it_runs_or_not<E: Outside>(
+    bench: &Bench<E>,
+) {
+    let engine = &bench.engine;
+    for running in [false, true] {
+        let spec = bench.spec(&format!("old-{running}"), RUNS);
+        let id = engine.create_container(&spec).await.unwrap();
+        if running {
+            engine.start_container(&spec.name).await.unwrap();
+        }
+        let phase = bench.phase(&spec.name).await;
+        let new = bench.name(&format!("new-{running}"));
+        engine.rename_container(&spec.name, &new).await.unwrap();
+        assert_eq!(engine.container(&spec.name).await.unwrap(), None);
+        let state = engine.container(&new).await.unwrap().unwrap();
+        assert_eq!((&state.id, &state.name, &state.phase), (&id, &new, &phase));
+        // The old name is free again, and the id still leads to the container.
+        engine.create_container(&spec).await.unwrap();
+        assert_error!(engine.rename_container(&id.0, &spec.name).await, Error::Conflict { .. });
+        engine.remove_container(&spec.name).await.unwrap();
+        engine.rename_container(&id.0, &spec.name).await.unwrap();
+        assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().id, id);
+    }
+}
+
+pub(crate) async fn everything_with_a_label_is_listed_and_nothing_else<E: Outside>(
+    bench: &Bench<E>,
+) {
+    let engine = &bench.engine;
+    let label = bench.name("label").replace('-', ".");
+    let labels = BTreeMap::from([(label.clone(), "some value".to_owned())]);
+    assert_eq!(engine.containers(&label).await.unwrap(), []);
+    let mut expected = Vec::new();
+    for (what, running) in [("b", true), ("a", false), ("c", false)] {
+        let spec = ContainerSpec { labels: labels.clone(), ..bench.spec(what, RUNS) };
+        engine.create_container(&spec).await.unwrap();
+        if running {
+            engine.start_container(&spec.name).await.unwrap();
+        }
+        expected.push(engine.container(&spec.name).await.unwrap().unwrap());
+    }
+    engine.create_container(&bench.spec("without", RUNS)).await.unwrap();
+    expected.sort_by(|one, other| one.name.cmp(&other.name));
+    assert_eq!(engine.containers(&label).await.unwrap(), expected);
+    assert_eq!(engine.containers(&format!("{label}=some value")).await.unwrap(), []);
+
+    let labelled = [bench.name("volume-1"), bench.name("volume-2")];
+    for name in labelled.iter().rev() {
+        let labels = [(label.clone(), String::new())];
+        engine.create_volume(name, &labels).await.unwrap();
+    }
+    engine.create_volume(&bench.name("volume-3"), &[]).await.unwrap();
+    let volumes = engine.volumes(&label).await.unwrap();
+    let names: Vec<_> = volumes.iter().map(|volume| volume.name.clone()).collect();
+    assert_eq!(names, labelled);
+    assert!(volumes.iter().all(|volume| volume.labels.contains_key(&label)));
+
+    let image = bench.load(&bench.name("image:1"), &[(&label, "x")]).await;
+    let images = engine.images(&label).await.unwrap();
+    assert_eq!(images, [engine.image(&image.0).await.unwrap().unwrap()]);
+}
+
+pub(crate) async fn what_is_written_to_a_volume_is_there_for_the_next_container<E: Outside>(
+    bench: &Bench<E>,
+) {
+    let mounts = vec![bench.volume("data")];
+    let script = "echo kept > /data/x; exit 0";
+    let write = ContainerSpec { mounts: mounts.clone(), ..bench.spec("one", script) };
+    bench.start(&write).await;
+    assert_eq!(soon(bench.engine.wait_container(&write.name)).await.unwrap().code, 0);
+    let found = bench.engine.download(&write.name, "/data/x").await.unwrap();
+    assert_eq!(found, Some(b"kept\n".to_vec()));
+    bench.engine.remove_container(&write.name).await.unwrap();
+    let read = ContainerSpec { mounts, ..bench.spec("two", "cat /data/x; exit 0") };
+    bench.start(&read).await;
+    soon(bench.engine.wait_container(&read.name)).await.unwrap();
+    let log = bench.log(&read.name, &LogsQuery::default()).await;
+    assert_eq!(log, [(Source::Stdout, "kept\n".to_owned())]);
+}
+
+pub(crate) async fn what_is_in_a_volume_is_copied_out_and_in_without_anything_running<
+    E: Outside,
+>(
+    bench: &Bench<E>,
+) {
+    let engine = &bench.engine;
+    let full = ContainerSpec { mounts: vec![bench.volume("full")], ..bench.spec("one", RUNS) };
+    engine.create_container(&full).await.unwrap();
+    let big = vec![b'x'; 3 << 20];
+    let files = [("a.txt", b"one".as_slice()), ("deep/er/b", &big)];
+    let sent = Box::new(std::io::Cursor::new(packed(&files)));
+    engine.write_archive(&full.name, "/data", sent).await.unwrap();
+    let archive = read_whole(engine, &full.name, "/data").await;
+    let found = unpacked(&archive);
+    assert_eq!(found["a.txt"], b"one");
+    assert_eq!(found["deep/er/b"], big);
+    assert_eq!(found.len(), 2);
+
+    let copy = ContainerSpec { mounts: vec![bench.volume("copy")], ..bench.spec("two", RUNS) };
+    engine.create_container(&copy).await.unwrap();
+    let sent = Box::new(std::io::Cursor::new(archive));
+    engine.write_archive(&copy.name, "/data", sent).await.unwrap();
+    assert_eq!(unpacked(&read_whole(engine, &copy.name, "/data").await), found);
+    let deep = unpacked(&read_whole(engine, &copy.name, "/data/deep").await);
+    assert_eq!(deep, BTreeMap::from([("er/b".to_owned(), big)]));
+}
+
+pub(crate) async fn a_path_that_is_missing_is_neither_read_nor_made<E: Outside>(bench: &Bench<E>) {
+    let engine = &bench.engine;
+    let spec = ContainerSpec { mounts: vec![bench.volume("data")], ..bench.spec("box", RUNS) };
+    engine.create_container(&spec).await.unwrap();
+    assert!(engine.read_archive(&spec.name, "/data/missing").await.unwrap().is_none());
+    let sent = Box::new(std::io::Cursor::new(packed(&[("a", b"x")])));
+    let written = engine.write_archive(&spec.name, "/data/missing", sent).await;
+    assert_error!(written, Error::NotFound { .. });
+    assert!(engine.read_archive(&spec.name, "/data/missing").await.unwrap().is_none());
+}
+
+pub(crate) async fn an_archive_that_cannot_be_read_is_our_own_failure<E: Outside>(
+    bench: &Bench<E>,
+) {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is on fire"))
+        }
+    }
+    let spec = ContainerSpec { mounts: vec![bench.volume("data")], ..bench.spec("box", RUNS) };
+    bench.engine.create_container(&spec).await.unwrap();
+    let written = bench.engine.write_archive(&spec.name, "/data", Box::new(Broken)).await;
+    assert_error!(written, Error::Local { .. });
+}
+
+pub(crate) async fn what_a_container_uses_is_told_while_it_runs<E: Outside>(bench: &Bench<E>) {
+    let facts = bench.engine.facts().await.unwrap();
+    let limits = Limits { memory: Some(64 << 20), cpu_millis: None, pids: None };
+    let spec = ContainerSpec { limits, ..bench.spec("box", RUNS) };
+    bench.engine.create_container(&spec).await.unwrap();
+    assert_eq!(bench.engine.stats(&spec.name).await.unwrap(), None);
+    bench.engine.start_container(&spec.name).await.unwrap();
+    let stats = bench.engine.stats(&spec.name).await.unwrap().unwrap();
+    assert!(stats.memory <= 64 << 20 && stats.memory_limit <= facts.memory, "{stats:?}");
+    if facts.can_limit.memory {
+        assert_eq!(stats.memory_limit, 64 << 20);
+    }
+    assert!(stats.pids >= 1 && !stats.cpu.is_zero(), "{stats:?}");
+    bench.engine.stop_container(&spec.name, AT_ONCE).await.unwrap();
+    assert_eq!(bench.engine.stats(&spec.name).await.unwrap(), None);
+}
+
+pub(crate) async fn volumes_are_measured<E: Outside>(bench: &Bench<E>) {
+    let engine = &bench.engine;
+    let (full, empty) = (bench.volume("full"), bench.name("empty"));
+    let spec = ContainerSpec { mounts: vec![full], ..bench.spec("box", RUNS) };
+    engine.create_container(&spec).await.unwrap();
+    engine.create_volume(&empty, &[]).await.unwrap();
+    let sent = Box::new(std::io::Cursor::new(packed(&[("a", &vec![b'x'; 2 << 20])])));
+    engine.write_archive(&spec.name, "/data", sent).await.unwrap();
+    let sizes = engine.volume_sizes().await.unwrap();
+    let size = sizes[&bench.name("full")];
+    assert!((2 << 20..3 << 20).contains(&size), "{size}");
+    assert!(sizes[&empty] < 1 << 20);
+}
+
+/// Returns the whole archive of a folder that is there.
+async fn read_whole<E: Outside>(engine: &E, container: &str, path: &str) -> Vec<u8> {
+    let stream = engine.read_archive(container, path).await.unwrap().expect("a folder");
+    let read = stream.try_fold(Vec::new(), async |all, piece| Ok([all, piece.to_vec()].concat()));
+    soon(read).await.unwrap()
 }

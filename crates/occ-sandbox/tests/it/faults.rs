@@ -69,7 +69,7 @@ async fn a_wish_to_stop_at_any_step_leaves_nothing_and_the_next_start_succeeds()
 async fn a_container_that_ends_during_the_start_is_noticed_at_once_with_its_last_words() {
     let engine = FakeEngine::new()
         .with_image(BUILT, &FakeImage::new(&OURS, "amd64"))
-        .on_start(|_| Life::exits(3).saying(Source::Stderr, "no room for the database\n"));
+        .on_start(|_, _| Life::exits(3).saying(Source::Stderr, "no room for the database\n"));
     let stage = Stage::new(engine);
     stage.server_is(Manner::Silent);
     let patient = SandboxSpec { start_timeout: Duration::from_secs(3600), ..wish() };
@@ -126,7 +126,7 @@ async fn a_folder_where_files_cannot_be_made_is_found_out_before_the_sandbox_is_
     let spec = SandboxSpec { workspace, ..wish() };
     let engine = FakeEngine::new()
         .with_image(BUILT, &FakeImage::new(&OURS, "amd64"))
-        .on_start(|spec| Life::exits(i64::from(spec.user.as_deref() != Some("0:0"))));
+        .on_start(|spec, _| Life::exits(i64::from(spec.user.as_deref() != Some("0:0"))));
     let stage = Stage::new(engine);
     let error = stage.start(&spec).await.expect_err("it was ignored");
     assert!(matches!(error, ApplyError::Probe(_)), "{error:?}");

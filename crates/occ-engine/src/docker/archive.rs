@@ -1,0 +1,104 @@
+//! Whole folders on their way into a container and out of it, as streams.
+
+use std::io::Read;
+
+use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use bollard::{body_full, body_try_stream};
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+
+use super::failure::{broken, explain};
+use super::pieces::pieces;
+use super::wire::refusal;
+use super::{ACT, Docker, named};
+use crate::engine::ArchiveStream;
+use crate::error::Error;
+
+const READING: &str = "reading files of a container";
+const WRITING: &str = "writing files of a container";
+
+impl Docker {
+    /// Not through the client library: it tells only with the first bytes that the path is missing.
+    pub(super) async fn open_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Option<ArchiveStream>, Error> {
+        // With the dot, every engine names what is in the folder, and not the folder, in every state.
+        let path = encoded(&format!("{}/.", path.trim_end_matches('/')));
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("/containers/{}/archive?path={path}", named(container)?))
+            .body(body_full(Bytes::new()))
+            .map_err(|error| broken(READING, error))?;
+        let asked = tokio::time::timeout(ACT, self.wire.request(request)).await;
+        let response = asked.map_err(|elapsed| broken(READING, elapsed))??;
+        match response.status() {
+            status if status.is_success() => {
+                Ok(Some(Box::pin(stream::try_unfold(response.into_body(), next_bytes))))
+            }
+            StatusCode::NOT_FOUND => self.absent_path(container).await,
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    pub(super) async fn unpack_archive(
+        &self,
+        container: &str,
+        path: &str,
+        archive: Box<dyn Read + Send>,
+    ) -> Result<(), Error> {
+        let options = UploadToContainerOptionsBuilder::new().path(path).build();
+        let container = named(container)?;
+        let (reading, body) = pieces(archive, |_| ());
+        let body = body_try_stream(body);
+        let answer = self.client.upload_to_container(container, Some(options), body).await;
+        let answer = answer.map_err(|error| explain(WRITING, error));
+        reading.end(WRITING, "read the archive").await.and(answer)
+    }
+
+    /// 404 is the answer for a missing path and for a missing container.
+    pub(super) async fn absent_path<T>(&self, container: &str) -> Result<Option<T>, Error> {
+        match self.observe_container(container).await? {
+            Some(_) => Ok(None),
+            None => Err(Error::NotFound { message: format!("no container {container}") }),
+        }
+    }
+}
+
+async fn next_bytes(mut body: Incoming) -> Result<Option<(Bytes, Incoming)>, Error> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(READING, error))?;
+        if let Ok(bytes) = frame.into_data() {
+            return Ok(Some((bytes, body)));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns a path as part of a query.
+fn encoded(path: &str) -> String {
+    use std::fmt::Write as _;
+    path.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing into a string cannot fail.
+            let _written = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_add_to_the_query() {
+        assert_eq!(encoded("/a b&c=ü/.x"), "/a%20b%26c%3D%C3%BC/.x");
+    }
+}
