@@ -31,7 +31,7 @@ pub use error::Error;
 pub use exec::{ExecIo, ExecSpec, TerminalSize};
 pub use facts::{CanLimit, EngineFacts, ImageFacts, VolumeFacts};
 #[cfg(feature = "fake")]
-pub use fake::{FakeEngine, FakeImage, Files, Life, Op, Ran, Volumes, World};
+pub use fake::{Blow, FakeEngine, FakeImage, Files, Killed, Life, Op, Ran, Volumes, World};
 pub use image::{Event, ImageId, Observer};
 pub use isolation::{Capability, Isolation};
 pub use logs::{Chunk, LogStream, LogsQuery, Source};

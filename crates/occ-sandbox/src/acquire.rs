@@ -11,12 +11,41 @@ use crate::choice::Reuse;
 use crate::error::{ApplyError, PullAttempt};
 use crate::event::Event;
 use crate::foreign::foreign;
+use crate::history::{HistoryEntry, Verdict};
+use crate::ports::ImageBuilder;
 use crate::record::{ImageState, Source};
+use crate::spec::ImageSource;
 use crate::stall::Pulse;
 use crate::world::World;
 
 /// A pull that has not moved for so long will not move again.
 const STALLED: Duration = Duration::from_secs(90);
+
+/// Brings the image of a source into the engine: pulls it again, as its name may have moved; builds it
+/// unless the very same is there.
+///
+/// # Errors
+/// What pulling or building says. Nothing that runs is touched.
+///
+/// # Panics
+/// When the image is to be built and nobody builds.
+pub async fn acquire<E: Engine, S>(
+    world: &World<'_, E, S>,
+    source: &ImageSource,
+) -> Result<ImageId, ApplyError> {
+    match source {
+        ImageSource::Prebuilt(names) => pull(world, names, false).await,
+        ImageSource::Build => {
+            let builder = world.builder.as_ref().expect("a source that is built has a builder");
+            let name = builder.name();
+            let there = world.engine.image(name).await;
+            match there.map_err(ApplyError::engine("look for the image"))? {
+                Some(facts) if foreign(&facts).is_none() => keep(world, facts, Source::Build, None),
+                _ => build(world, Reuse::Kept).await,
+            }
+        }
+    }
+}
 
 /// Pulls the first image that one of `names` gives and that keeps the guest contract.
 pub(crate) async fn pull<E: Engine, S>(
@@ -82,8 +111,9 @@ pub(crate) async fn build<E: Engine, S>(
     world: &World<'_, E, S>,
     reuse: Reuse,
 ) -> Result<ImageId, ApplyError> {
-    let name = world.builder.name().to_owned();
-    let built = build_beside(world, reuse).await?;
+    let builder = world.builder.as_ref().expect("a plan that builds is given a builder");
+    let name = builder.name().to_owned();
+    let built = build_beside(world, builder, reuse).await?;
     if world.cancel.is_cancelled() {
         return Err(ApplyError::Interrupted);
     }
@@ -108,10 +138,11 @@ pub(crate) async fn build<E: Engine, S>(
 /// Builds on a thread of its own, so that news and requests to stop go through meanwhile.
 async fn build_beside<E, S>(
     world: &World<'_, E, S>,
+    builder: &Arc<dyn ImageBuilder>,
     reuse: Reuse,
 ) -> Result<crate::ports::BuiltImage, ApplyError> {
     let (send, mut news) = mpsc::unbounded_channel();
-    let builder = Arc::clone(&world.builder);
+    let builder = Arc::clone(builder);
     let cancel = world.cancel.clone();
     let work = tokio::task::spawn_blocking(move || {
         builder.build(reuse, cancel.flag(), &|event| {
@@ -175,11 +206,20 @@ fn keep<E, S>(
 ) -> Result<ImageId, ApplyError> {
     let state = state(world, &facts, source, registry);
     world.home.save_image_state(&state, world.lock)?;
+    world.home.remember(&HistoryEntry {
+        to: Some(facts.id.0.clone()),
+        digest: state.digest,
+        why: Some(state.registry.map_or_else(
+            || "built on this machine".to_owned(),
+            |registry| format!("pulled from {registry}"),
+        )),
+        ..HistoryEntry::new((world.now)(), "acquire", Verdict::Done)
+    })?;
     Ok(facts.id)
 }
 
 /// Returns an error and its causes in one line.
-fn one_line(error: &dyn std::error::Error) -> String {
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

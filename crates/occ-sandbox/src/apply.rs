@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ImageId};
 
+use crate::apply_change::Changing;
+use crate::change::Journal;
 use crate::error::ApplyError;
 use crate::event::Event;
+use crate::history::Verdict;
 use crate::password::Password;
 use crate::plan::Plan;
 use crate::ports::Server;
-use crate::record::Record;
+use crate::record::{ImageState, Record};
 use crate::spec::SandboxSpec;
 use crate::step::Step;
 use crate::undo::Undo;
@@ -28,6 +31,8 @@ struct Progress {
     opencode_version: Option<String>,
     container: Option<occ_engine::ContainerId>,
     record: Option<Record>,
+    changing: Option<Changing>,
+    undo: Undo,
 }
 
 /// Applies a plan for `spec`.
@@ -44,12 +49,13 @@ pub async fn apply<E: Engine, S: Server>(
     world: &World<'_, E, S>,
 ) -> Result<Outcome, ApplyError> {
     let password = password(world)?;
-    let mut undo = Undo::default();
     let mut progress = Progress {
         image: plan.image.clone(),
         opencode_version: None,
         container: None,
         record: None,
+        changing: None,
+        undo: Undo::default(),
     };
     for (index, step) in plan.steps.iter().enumerate() {
         (world.observer)(Event::Begin {
@@ -59,18 +65,23 @@ pub async fn apply<E: Engine, S: Server>(
         });
         // Short calls to the engine are finished, long waits listen to the wish to stop themselves:
         // a request given up half-way could still take effect after it was taken back.
-        let done = if world.cancel.is_cancelled() {
+        let last = *step == Step::FinishChange;
+        let done = if world.cancel.is_cancelled() && !last {
             Err(ApplyError::Interrupted)
         } else {
-            run(step, spec, world, &password, &mut progress, &mut undo).await
+            run(step, spec, world, &password, &mut progress).await
         };
-        if let Err(error) = done {
-            // A container that was found running is stopped for one reason only: an open door.
-            undo.run(world.engine, world.observer).await;
-            return Err(error);
+        match done {
+            Ok(()) => {}
+            // What was wished is there and proved; the next command removes what is left over.
+            Err(error) if last => left(world, &error),
+            Err(error) => {
+                give_up(spec, world, progress, &error).await;
+                return Err(error);
+            }
         }
     }
-    let record = progress.record.expect("every plan ends with Record");
+    let record = progress.record.expect("every plan has a Record");
     Ok(Outcome { record })
 }
 
@@ -94,6 +105,28 @@ pub async fn bring<E: Engine, S>(
     }
 }
 
+/// Takes back what this call made or changed.
+async fn give_up<E: Engine, S: Server>(
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+    progress: Progress,
+    error: &ApplyError,
+) {
+    if let Some(Changing { journal, .. }) = progress.changing {
+        let why = crate::acquire::one_line(error);
+        let back = crate::back::take_back(world, spec.claim(), journal, Verdict::Failed, why);
+        if let Err(error) = back.await {
+            left(world, &error);
+        }
+    }
+    // A container that was found running is stopped for one reason only: an open door.
+    progress.undo.run(world.engine, world.observer).await;
+}
+
+fn left<E, S>(world: &World<'_, E, S>, error: &ApplyError) {
+    (world.observer)(Event::LeftForLater { why: crate::acquire::one_line(error) });
+}
+
 fn password<E, S>(world: &World<'_, E, S>) -> Result<Password, ApplyError> {
     if let Some(password) = crate::password::load(world.home)? {
         return Ok(password);
@@ -109,7 +142,6 @@ async fn run<E: Engine, S: Server>(
     world: &World<'_, E, S>,
     password: &Password,
     progress: &mut Progress,
-    undo: &mut Undo,
 ) -> Result<(), ApplyError> {
     let engine = world.engine;
     let name = spec.instance.container();
@@ -122,19 +154,19 @@ async fn run<E: Engine, S: Server>(
             progress.image = Some(crate::acquire::build(world, *reuse).await?);
         }
         Step::CreateVolume { name } => {
-            if engine.create_volume(name, &spec.volume_labels()).await.map_err(failed())? {
-                undo.volume(name);
+            if engine.create_volume(name, &spec.claim().labels()).await.map_err(failed())? {
+                progress.undo.volume(name);
             }
-        }
-        Step::RemoveContainer { name, .. } => {
-            engine.remove_container(name).await.map_err(failed())?;
         }
         Step::OwnVolumes { owner } => {
             // Before, so that whatever comes in between, the next start gives them back if it must.
             if let Some(record) = world.home.record().0 {
                 world.home.save_record(&Record { owner: *owner, ..record }, world.lock)?;
             }
-            crate::probe::own_volumes(world, spec, image(progress), *owner).await?;
+            let volumes: Vec<_> =
+                spec.volumes().into_iter().map(|(name, at)| (name, at.to_owned())).collect();
+            let claim = spec.claim();
+            crate::probe::own_volumes(world, claim, image(progress), *owner, &volumes).await?;
         }
         Step::ProveFolder { path, owner } => {
             crate::probe::prove_folder(world, spec, image(progress), path, *owner).await?;
@@ -142,10 +174,13 @@ async fn run<E: Engine, S: Server>(
         Step::CreateContainer { container } => {
             let container = ContainerSpec { image: image(progress), ..(**container).clone() };
             engine.create_container(&container).await.map_err(failed())?;
-            undo.container(&name);
+            if progress.changing.is_none() {
+                progress.undo.container(&name);
+            }
         }
         Step::InsertPassword => {
-            let files = crate::guest_files::files(engine, spec, password).await.map_err(failed())?;
+            let files = crate::guest_files::files(engine, &name, spec, password).await;
+            let files = files.map_err(failed())?;
             engine.upload(&name, &files).await.map_err(failed())?;
         }
         Step::Unpause => {
@@ -155,25 +190,71 @@ async fn run<E: Engine, S: Server>(
             engine.stop_container(&name, STOP_GRACE).await.map_err(failed())?;
         }
         Step::StartContainer => {
+            if let Some(changing) = &mut progress.changing {
+                changing.touch(world)?;
+            } else {
+                // Before: a start that answers with an error may have started something.
+                progress.undo.running(&name);
+            }
             engine.start_container(&name).await.map_err(failed())?;
-            undo.running(&name);
         }
         Step::AwaitReady { timeout } => {
-            let seen = crate::health::await_ready(world, spec, password, *timeout).await?;
+            let seen = crate::health::await_ready(world, &name, password, *timeout).await?;
             progress.container = Some(seen.container);
             progress.image = Some(seen.image);
             progress.opencode_version = Some(seen.version);
         }
         Step::ProveLocked => {
-            if let Err(error) = crate::health::prove_locked(world, spec).await {
+            if let Err(error) = crate::health::prove_locked(world, &name).await {
                 // Also a sandbox that ran before this call: an open door is not left open.
-                undo.running(&name);
+                progress.undo.running(&name);
                 return Err(error);
             }
         }
         Step::Record => record(spec, world, progress).await?,
+        Step::BeginChange { journal, .. } => {
+            let image = progress.image.clone();
+            progress.changing = Some(Changing::begin(journal, image, world)?);
+        }
+        of_a_change => {
+            let changing = progress.changing.as_mut().expect("a change begins before its steps");
+            run_change(of_a_change, spec, world, password, changing).await?;
+        }
     }
     Ok(())
+}
+
+async fn run_change<E: Engine, S: Server>(
+    step: &Step,
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+    password: &Password,
+    changing: &mut Changing,
+) -> Result<(), ApplyError> {
+    match step {
+        Step::CopyForTrial { copies, .. } => {
+            changing.copy_for_trial(copies, spec, world, password).await
+        }
+        Step::StartTrial { container } => {
+            changing.start_trial(container, spec, world, password).await
+        }
+        Step::AwaitTrial { timeout } => changing.await_trial(spec, world, password, *timeout).await,
+        Step::RemoveTrial => changing.remove_trial(spec, world).await,
+        Step::StopOld => changing.stop_old(world, password).await,
+        Step::Snapshot { copies, .. } => changing.snapshot(copies, spec, world).await,
+        Step::SetAside { .. } => changing.set_aside(world).await,
+        Step::BringBack { from } => changing.bring_back(from, world).await,
+        Step::PutBack { copies } => changing.put_back(copies, spec, world).await,
+        Step::Empty { volumes } => changing.empty(volumes, spec, world).await,
+        Step::KeepSessions => {
+            changing.keep_sessions(&spec.instance.container(), world, password).await
+        }
+        Step::FinishChange => {
+            let journal = &changing.journal;
+            crate::back::finish(world, spec.claim(), journal, Verdict::Done).await
+        }
+        other => unreachable!("no step of a change: {other}"),
+    }
 }
 
 /// How long a container may take to end by itself.
@@ -189,6 +270,9 @@ async fn record<E: Engine, S>(
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
     crate::acquire::adopt(world, &image(progress)).await?;
+    let known = world.home.record().0;
+    let change = progress.changing.as_ref().map(|changing| &changing.journal);
+    let kept = known.as_ref().and_then(|record| record.previous.clone());
     let record = Record {
         image: image(progress),
         container: progress.container.clone().expect("AwaitReady comes before Record"),
@@ -196,8 +280,15 @@ async fn record<E: Engine, S>(
         said: spec.said.clone(),
         owner: spec.owner(),
         proved_at: (world.now)(),
+        acquired: acquired(world, known.as_ref(), &image(progress)),
+        change: change.map_or_else(|| known.as_ref().map_or(0, |r| r.change), |c| c.number),
+        previous: change.and_then(Journal::rollback_point).or(kept),
     };
-    let known = world.home.record().0;
+    if let Some(state) = &record.acquired
+        && world.home.image_state().0.as_ref() != Some(state)
+    {
+        world.home.save_image_state(state, world.lock)?;
+    }
     let same =
         known.is_some_and(|old| Record { proved_at: record.proved_at.clone(), ..old } == record);
     if !same {
@@ -205,4 +296,20 @@ async fn record<E: Engine, S>(
     }
     progress.record = Some(record);
     Ok(())
+}
+
+/// Returns where an image came from, from whichever file knows.
+fn acquired<E, S>(
+    world: &World<'_, E, S>,
+    known: Option<&Record>,
+    image: &ImageId,
+) -> Option<ImageState> {
+    let last = world.home.image_state().0;
+    let recorded = known.and_then(|record| record.acquired.clone());
+    let previous = known.and_then(|record| record.previous.as_ref());
+    let previous = previous.and_then(|point| point.record.acquired.clone());
+    [last, recorded, previous]
+        .into_iter()
+        .flatten()
+        .find(|state| state.image_id.as_ref() == Some(image))
 }

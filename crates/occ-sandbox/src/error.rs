@@ -50,12 +50,21 @@ pub enum ApplyError {
     /// The server lets people in without the password; the sandbox was stopped.
     #[error("the sandbox was stopped, because its door was open")]
     DoorOpen(#[source] occ_opencode::DoorError),
+    /// Sessions that existed are no longer listed.
+    #[error("sessions are missing in the new sandbox: {}", missing.join(", "))]
+    SessionsMissing {
+        /// Their names.
+        missing: Vec<String>,
+    },
     /// A mount does not work as wished.
     #[error(transparent)]
     Probe(#[from] ProbeError),
     /// A file of ours could not be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file that leads back is there and cannot be understood.
+    #[error(transparent)]
+    Unreadable(#[from] crate::record::Unreadable),
     /// The password could not be made.
     #[error("the system gives no randomness for a password")]
     Randomness(#[source] std::io::Error),
@@ -131,6 +140,18 @@ pub enum ProbeError {
     NotOwned {
         /// What the probe said.
         said: String,
+    },
+    /// Volumes could not be copied; a full disk is the usual cause.
+    #[error("the data could not be copied: {said}")]
+    NotCopied {
+        /// What the copying said.
+        said: String,
+    },
+    /// A volume to copy from is gone.
+    #[error("there is nothing to copy from: the volume {volume} is gone")]
+    NoSource {
+        /// Its name.
+        volume: String,
     },
     /// The probe did not end.
     #[error("the probe did not end within {} s", after.as_secs())]

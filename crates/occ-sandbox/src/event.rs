@@ -39,6 +39,16 @@ pub enum Event {
         /// What it waits for.
         for_what: String,
     },
+    /// The old sandbox is back, and does not answer.
+    OldNotReady {
+        /// Why, in one line.
+        why: String,
+    },
+    /// A change could not be taken back now; the next command does it.
+    LeftForLater {
+        /// Why, in one line.
+        why: String,
+    },
     /// A step failed, and this is being taken back.
     Undo {
         /// What is taken back.

@@ -57,6 +57,42 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     })
 }
 
+/// Removes a file for good; that it is gone already is as good.
+///
+/// # Errors
+/// When the folder is not writable.
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let removed = match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| File::open(parent)?.sync_all()),
+    };
+    removed.map_err(FileError::wrap("remove", path))
+}
+
+/// Adds a line to a file that is only ever added to, and keeps its newer half once it has grown past
+/// `limit` bytes.
+///
+/// # Errors
+/// When the folder is not writable or full.
+pub(crate) fn add_line(path: &Path, line: &str, limit: u64) -> Result<(), FileError> {
+    let grown = fs::metadata(path).is_ok_and(|meta| meta.len() > limit);
+    if grown {
+        let text = fs::read_to_string(path).map_err(FileError::wrap("read", path))?;
+        let lines: Vec<&str> = text.lines().collect();
+        let newer = lines[lines.len() / 2..].join("\n") + "\n";
+        replace(path, newer.as_bytes(), 0o600)?;
+    }
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::wrap("open", path))?;
+    // One write: two lines never mix.
+    file.write_all(format!("{line}\n").as_bytes()).map_err(FileError::wrap("write", path))
+}
+
 fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;

@@ -6,12 +6,13 @@ use occ_image::guest;
 use crate::password::Password;
 use crate::spec::{Owner, SandboxSpec};
 
-/// Returns the files for the sandbox's container, which must exist.
+/// Returns the files for a container of the sandbox, which must exist.
 ///
 /// The password is one of them: the server takes it from the environment only, and the guest's
 /// entrypoint puts it there, so that it never stands in what the engine shows of the container.
 pub(crate) async fn files<E: Engine>(
     engine: &E,
+    container: &str,
     spec: &SandboxSpec,
     password: &Password,
 ) -> Result<Vec<GuestFile>, Error> {
@@ -33,7 +34,7 @@ pub(crate) async fn files<E: Engine>(
     if owner != Owner::GUEST {
         files.extend(FOLDERS.map(|path| folder(path, owner)));
         for (path, renumber) in ACCOUNT_FILES {
-            if let Some(bytes) = engine.download(&spec.instance.container(), path).await? {
+            if let Some(bytes) = engine.download(container, path).await? {
                 let text = renumber(&String::from_utf8_lossy(&bytes), owner);
                 let file = GuestFile {
                     path: path.to_owned(),

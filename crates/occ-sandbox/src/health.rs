@@ -1,5 +1,6 @@
 //! Ready and locked: what a start must prove.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -11,13 +12,15 @@ use crate::event::Event;
 use crate::password::Password;
 use crate::ports::Server;
 use crate::probe::last_lines;
-use crate::spec::SandboxSpec;
 use crate::world::World;
 
 /// Lines of the container's log that go into an error.
 const LOG_LINES: u64 = 20;
 /// How long the door may take to answer.
 const DOOR: Duration = Duration::from_secs(10);
+
+/// How long a server may take to list its sessions.
+const LISTING: Duration = Duration::from_secs(30);
 
 /// What was proved to be ready.
 pub(crate) struct Ready {
@@ -29,25 +32,24 @@ pub(crate) struct Ready {
 /// Waits until the server is ready; a container that stops meanwhile is noticed at once.
 pub(crate) async fn await_ready<E: Engine, S: Server>(
     world: &World<'_, E, S>,
-    spec: &SandboxSpec,
+    name: &str,
     password: &Password,
     timeout: Duration,
 ) -> Result<Ready, ApplyError> {
-    let name = spec.instance.container();
-    let state = state(world, &name).await?;
+    let state = state(world, name).await?;
     let version = state.labels.get(guest::LABEL_OPENCODE).cloned();
-    let address = dial(&state, spec);
+    let address = dial(&state)?;
     let observer = |elapsed, for_what| (world.observer)(Event::Waiting { elapsed, for_what });
     let ready = world.server.ready(address, password, version.as_deref(), timeout, &observer);
-    let ended = world.engine.wait_container(&name);
+    let ended = world.engine.wait_container(name);
     tokio::select! {
         ready = ready => match ready {
             Ok(version) => Ok(Ready { container: state.id, image: state.image, version }),
-            Err(source) => Err(not_ready(world, &name, source).await),
+            Err(source) => Err(not_ready(world, name, source).await),
         },
         ended = ended => {
             let status = ended.map_err(ApplyError::engine("wait for the container"))?;
-            let log = last_lines(world.engine, &name, LOG_LINES).await;
+            let log = last_lines(world.engine, name, LOG_LINES).await;
             Err(ApplyError::Exited { status, log })
         }
         () = world.cancel.cancelled() => Err(ApplyError::Interrupted),
@@ -81,11 +83,12 @@ async fn state<E: Engine, S>(
 }
 
 /// Returns the address to reach a running sandbox at.
-fn dial(state: &ContainerState, spec: &SandboxSpec) -> SocketAddr {
-    let bound = state.publish.first();
-    let port = bound.map_or(spec.port, |publish| publish.host_port);
-    let address = bound.map_or(spec.bind, |publish| publish.address);
-    SocketAddr::new(reachable(address), port)
+fn dial(state: &ContainerState) -> Result<SocketAddr, ApplyError> {
+    let bound = state.publish.first().ok_or_else(|| ApplyError::Engine {
+        step: "reach the sandbox".to_owned(),
+        source: occ_engine::Error::NotFound { message: format!("{} has no port", state.name) },
+    })?;
+    Ok(SocketAddr::new(reachable(bound.address), bound.host_port))
 }
 
 /// Returns the address to reach a bound one at: what listens everywhere is reached through loopback.
@@ -100,9 +103,9 @@ pub fn reachable(address: IpAddr) -> IpAddr {
 /// Proves that nobody gets in without the password, on every published address.
 pub(crate) async fn prove_locked<E: Engine, S: Server>(
     world: &World<'_, E, S>,
-    spec: &SandboxSpec,
+    name: &str,
 ) -> Result<(), ApplyError> {
-    let state = state(world, &spec.instance.container()).await?;
+    let state = state(world, name).await?;
     let host_addresses = (world.host_addresses)();
     let published = state.publish.iter().flat_map(|publish| {
         let everywhere = publish.address.is_unspecified();
@@ -125,4 +128,29 @@ pub(crate) async fn prove_locked<E: Engine, S: Server>(
         }
     }
     Ok(())
+}
+
+/// Names of the sessions that a running sandbox lists, or none when it does not run or cannot say.
+pub(crate) async fn sessions<E: Engine, S: Server>(
+    world: &World<'_, E, S>,
+    name: &str,
+    password: &Password,
+) -> Result<Option<BTreeSet<String>>, ApplyError> {
+    let looked = world.engine.container(name).await;
+    let looked = looked.map_err(ApplyError::engine("look at the container"))?;
+    let Some(state) = looked.filter(|state| state.phase == Phase::Running) else { return Ok(None) };
+    let Ok(address) = dial(&state) else { return Ok(None) };
+    Ok(world.server.sessions(address, password, LISTING).await)
+}
+
+/// Proves that every session of `before` is still listed.
+pub(crate) async fn keeps_sessions<E: Engine, S: Server>(
+    world: &World<'_, E, S>,
+    name: &str,
+    password: &Password,
+    before: &BTreeSet<String>,
+) -> Result<(), ApplyError> {
+    let now = sessions(world, name, password).await?.unwrap_or_default();
+    let missing: Vec<String> = before.difference(&now).cloned().collect();
+    if missing.is_empty() { Ok(()) } else { Err(ApplyError::SessionsMissing { missing }) }
 }

@@ -60,6 +60,18 @@ impl Instance {
     pub fn volume(&self, place: &str) -> String {
         format!("{}-{place}", self.container())
     }
+
+    /// Returns the name of the short-lived container that copies volumes.
+    ///
+    /// Names made for a change have a dot, which no instance's name has.
+    pub fn copier(&self) -> String {
+        format!("{}.copy", self.container())
+    }
+
+    /// Returns the name of the container that tries an image beside the sandbox.
+    pub fn trial(&self) -> String {
+        format!("{}.trial", self.container())
+    }
 }
 
 impl FromStr for Instance {

@@ -1,8 +1,10 @@
 //! Everything about one sandbox, seen once.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use occ_engine::{ContainerState, Engine, EngineFacts, Error, ImageFacts, ImageId, VolumeFacts};
+use occ_image::guest;
 
 use crate::drift::serves;
 use crate::record::Record;
@@ -15,7 +17,8 @@ pub struct Observation {
     pub container: Option<ContainerState>,
     /// Whether the wished port can be bound.
     pub port: PortState,
-    /// What a new container would need; not looked at where the one that is there serves the wish.
+    /// What a new container would need; not looked at where the one that is there serves the wish
+    /// and nobody wants to look closely.
     pub around: Option<Surroundings>,
 }
 
@@ -34,6 +37,10 @@ pub struct Surroundings {
     pub record: Option<Record>,
     /// Volumes of the wish that exist already.
     pub volumes: Vec<VolumeFacts>,
+    /// Number that the next change gets: greater than that of anything an earlier one left.
+    pub next_change: u64,
+    /// Bytes in volumes, where they were asked for and the engine knows.
+    pub sizes: BTreeMap<String, u64>,
 }
 
 /// Whether the wished port can be bound on this host.
@@ -64,6 +71,8 @@ pub struct Known<'a> {
     pub record: Option<Record>,
     /// The image that arrived last.
     pub image: Option<ImageId>,
+    /// Whether to look around also where the container serves the wish, with the sizes of volumes.
+    pub closely: bool,
 }
 
 /// Looks at the container first: where it serves the wish, nothing else is worth the time.
@@ -79,8 +88,8 @@ pub async fn observe<E: Engine>(
     let container = engine.container(&spec.instance.container()).await?;
     let wished = SocketAddr::new(spec.bind, spec.port);
     let port = if holds(container.as_ref(), wished) { PortState::Free } else { port(wished) };
-    let serves = container.as_ref().is_some_and(|state| serves(spec, state));
-    let around = if serves {
+    let stays = |state| serves(spec, state) && !known.closely;
+    let around = if container.as_ref().is_some_and(stays) {
         None
     } else {
         let image = container.as_ref().map(|state| &state.image);
@@ -96,7 +105,7 @@ async fn look_around<E: Engine>(
     known: Known<'_>,
     container_image: Option<&ImageId>,
 ) -> Result<Surroundings, Error> {
-    let Known { built, record, image } = known;
+    let Known { built, record, image, closely } = known;
     let recorded = record.as_ref().map(|record| record.image.clone()).or(image);
     let volumes = spec.volumes();
     let (facts, container_image, recorded_image, built_image, volumes) = tokio::try_join!(
@@ -106,14 +115,39 @@ async fn look_around<E: Engine>(
         engine.image(built),
         existing(engine, &volumes),
     )?;
+    let next_change = next_change(engine, spec, record.as_ref()).await?;
+    // Sizes are told, and nothing depends on them.
+    let sizes =
+        if closely { engine.volume_sizes().await.unwrap_or_default() } else { BTreeMap::new() };
     Ok(Surroundings {
         engine: facts,
+        next_change,
+        sizes,
         container_image,
         recorded_image,
         built_image,
         record,
         volumes,
     })
+}
+
+/// Returns a number greater than that of anything an earlier change left, also when the record is lost.
+async fn next_change<E: Engine>(
+    engine: &E,
+    spec: &SandboxSpec,
+    record: Option<&Record>,
+) -> Result<u64, Error> {
+    let label = guest::LABEL_INSTANCE;
+    let (containers, volumes) = tokio::try_join!(engine.containers(label), engine.volumes(label))?;
+    let own = format!("{}.", spec.instance.container());
+    let aside = containers.iter().filter_map(|container| container.name.strip_prefix(&own));
+    let places = guest::PLACES.map(|place| format!("{}.", spec.instance.volume(place.name)));
+    let copies = volumes
+        .iter()
+        .filter_map(|volume| places.iter().find_map(|place| volume.name.strip_prefix(place)));
+    let used = aside.chain(copies).filter_map(|suffix| suffix.parse().ok());
+    let last = used.chain(record.map(|record| record.change)).max();
+    Ok(last.unwrap_or(0) + 1)
 }
 
 async fn image_of<E: Engine>(

@@ -1,5 +1,6 @@
 //! The real server behind the [`Server`] port.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -40,6 +41,16 @@ impl Server for Opencode {
         };
         let deadline = Instant::now() + timeout;
         wait_ready(&client, &expect, deadline, &news).await.map(|ready| ready.version)
+    }
+
+    async fn sessions(
+        &self,
+        address: SocketAddr,
+        password: &Password,
+        timeout: Duration,
+    ) -> Option<BTreeSet<String>> {
+        let sessions = client(address, password).within(timeout).sessions().await.ok()?;
+        Some(sessions.into_iter().map(|session| session.id.to_string()).collect())
     }
 
     async fn locked(&self, address: SocketAddr, timeout: Duration) -> Result<(), DoorError> {

@@ -3,12 +3,14 @@
 use occ_engine::{ContainerSpec, ContainerState, EngineFacts, ImageFacts, ImageId, Phase};
 use serde::Serialize;
 
+use crate::change::Cause;
 use crate::choice::{Acquire, Reuse, plan_bring};
-use crate::drift::drift;
+use crate::drift::{Drift, drift};
 use crate::foreign::foreign;
 use crate::observe::{Observation, PortState, Surroundings};
 use crate::question::{Consent, Question, Topic};
 use crate::refusal::{FolderProblem, Refusal, stranger};
+use crate::replace::{Change, Old};
 use crate::spec::{ImageSource, Owner, SandboxSpec, Workspace};
 use crate::step::Step;
 
@@ -59,22 +61,54 @@ pub fn plan_start(
     if let Acquire::Anew(reuse) = spec.acquire {
         return plan_bring(spec, reuse, seen, built_name, consent);
     }
+    plan_change(spec, seen, built_name, consent, &Change::of(Cause::Start))
+}
+
+/// Plans what brings the wish about by replacing the container that is there, whatever the reason.
+///
+/// # Panics
+/// When the observation was made for another wish.
+pub fn plan_change(
+    spec: &SandboxSpec,
+    seen: &Observation,
+    built_name: &str,
+    consent: &Consent,
+    change: &Change,
+) -> Decision {
     if let Some(refusal) = refusal(spec, seen) {
         return Decision::Refuse(refusal);
     }
-    let mut steps = Vec::new();
+    let mut old = None;
     if let Some(container) = &seen.container {
         let drift = drift(spec, container);
-        if drift.is_empty() {
+        if drift.is_empty() && !change.anew {
             return Decision::Ready(resume(spec, container));
         }
-        if container.phase.is_up() && !consent.has(Topic::Replace) {
-            return Decision::Ask(Question::Replace { drift });
+        if !consent.has(Topic::Replace)
+            && let Some(question) = question(seen, container, &drift, change)
+        {
+            return Decision::Ask(question);
         }
-        steps.push(Step::RemoveContainer { name: container.name.clone(), because: drift });
+        old = Some(Old { container, because: drift, change });
     }
     let around = seen.around.as_ref().expect("looked around, because no container serves the wish");
-    from_nothing(spec, around, built_name, consent, steps)
+    make(spec, around, built_name, consent, old.as_ref())
+}
+
+/// What is asked before a container gives way: nothing where it is stopped and loses nothing.
+fn question(
+    seen: &Observation,
+    container: &ContainerState,
+    drift: &[Drift],
+    change: &Change,
+) -> Option<Question> {
+    if change.cause == Cause::Reset {
+        let sizes = seen.around.as_ref().map(|around| &around.sizes);
+        let size = |name: &String| sizes.and_then(|sizes| sizes.get(name).copied());
+        let empties = change.empties.iter().map(|name| (name.clone(), size(name))).collect();
+        return Some(Question::Reset { empties });
+    }
+    container.phase.is_up().then(|| Question::Replace { drift: drift.to_vec() })
 }
 
 /// Steps for a container that is what is wished, whatever phase it is in.
@@ -91,18 +125,19 @@ fn resume(spec: &SandboxSpec, container: &ContainerState) -> Plan {
     Plan { steps, image: Some(container.image.clone()) }
 }
 
-fn from_nothing(
+fn make(
     spec: &SandboxSpec,
     seen: &Surroundings,
     built_name: &str,
     consent: &Consent,
-    mut steps: Vec<Step>,
+    old: Option<&Old<'_>>,
 ) -> Decision {
+    let mut steps = Vec::new();
     let there = || usable_image(seen).map(|image| image.id.clone());
     let image = spec.acquire.this().cloned().or_else(there);
     if image.is_none() {
         match acquisition(spec, seen, built_name, consent) {
-            Ok(step) => steps.insert(0, step),
+            Ok(step) => steps.push(step),
             Err(question) => return Decision::Ask(question),
         }
     }
@@ -113,6 +148,10 @@ fn from_nothing(
         steps.push(Step::ProveFolder { path: path.clone(), owner: *owner });
     }
     let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
+    if let Some(old) = old {
+        let trial = |copies: &[_]| fitted(spec.trial(id.clone(), copies), &seen.engine);
+        steps.extend(old.leave(spec, seen, image.as_ref(), trial));
+    }
     let container = Box::new(fitted(spec.container(id), &seen.engine));
     steps.push(Step::CreateContainer { container });
     // After the container: creating one gives every volume that is still empty to the image's user.
@@ -125,9 +164,12 @@ fn from_nothing(
         Step::InsertPassword,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
-        Step::ProveLocked,
-        Step::Record,
     ]);
+    if old.is_some_and(|old| old.change.empties.is_empty()) {
+        steps.push(Step::KeepSessions);
+    }
+    steps.extend([Step::ProveLocked, Step::Record]);
+    steps.extend(old.map(|_| Step::FinishChange));
     Decision::Ready(Plan { steps, image })
 }
 

@@ -1,6 +1,7 @@
 //! What applying a plan needs besides the engine: someone who builds images, and a way to the
 //! server.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -48,6 +49,14 @@ pub trait Server: Send + Sync {
         timeout: Duration,
         observer: &(dyn Fn(Duration, String) + Send + Sync),
     ) -> impl Future<Output = Result<String, NotReady>> + Send;
+
+    /// Returns the names of the sessions that the server lists, or none when it cannot say.
+    fn sessions(
+        &self,
+        address: SocketAddr,
+        password: &Password,
+        timeout: Duration,
+    ) -> impl Future<Output = Option<BTreeSet<String>>> + Send;
 
     /// Proves that requests without the password are refused.
     fn locked(

@@ -15,29 +15,42 @@ use occ_image::guest;
 
 use crate::error::{ApplyError, ProbeError};
 use crate::files::FileError;
+use crate::refusal::Claim;
 use crate::spec::{Owner, SandboxSpec};
 use crate::world::World;
 
 /// How long a probe may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Gives the sandbox's volumes to its user.
+/// Gives volumes, named with their places inside, to the sandbox's user.
 pub(crate) async fn own_volumes<E: Engine, S>(
     world: &World<'_, E, S>,
-    spec: &SandboxSpec,
+    claim: Claim<'_>,
     image: ImageId,
     owner: Owner,
+    volumes: &[(String, String)],
 ) -> Result<(), ApplyError> {
-    let mounts: Vec<Mount> = spec
-        .volumes()
-        .into_iter()
-        .map(|(name, target)| Mount::Volume { name, target: target.to_owned(), read_only: false })
+    let mounts: Vec<Mount> = volumes
+        .iter()
+        .map(|(name, target)| Mount::Volume {
+            name: name.clone(),
+            target: target.clone(),
+            read_only: false,
+        })
         .collect();
     let places: Vec<&str> = mounts.iter().map(Mount::target).collect();
     let script = format!("chown -R {}:{} -- {}", owner.uid, owner.gid, places.join(" "));
     let kept = BTreeSet::from([Capability::Chown, Capability::DacOverride, Capability::Fowner]);
-    let probe = probe(spec, image, "0:0".to_owned(), script, mounts, Isolation::Capabilities(kept));
-    let (code, said) = run(world, &probe).await?;
+    let isolation = Isolation::Capabilities(kept);
+    let probe = Probe {
+        name: claim.instance.probe(),
+        image,
+        user: "0:0".to_owned(),
+        script,
+        mounts,
+        isolation,
+    };
+    let (code, said) = run(world, &probe.container(claim), PATIENCE).await?;
     if code == 0 { Ok(()) } else { Err(ProbeError::NotOwned { said }.into()) }
 }
 
@@ -58,8 +71,10 @@ pub(crate) async fn prove_folder<E: Engine, S>(
     };
     let script = format!("rm -f {0}/{file}; : > {0}/{file}", guest::WORKSPACE);
     let user = format!("{}:{}", owner.uid, owner.gid);
-    let probe = probe(spec, image, user, script, vec![mount], spec.isolation.clone());
-    let ran = run(world, &probe).await;
+    let isolation = spec.isolation.clone();
+    let name = spec.instance.probe();
+    let probe = Probe { name, image, user, script, mounts: vec![mount], isolation };
+    let ran = run(world, &probe.container(spec.claim()), PATIENCE).await;
     let seen = std::fs::symlink_metadata(&outside);
     // Whatever was proved, the file is ours to remove.
     drop(std::fs::remove_file(&outside));
@@ -81,44 +96,51 @@ pub(crate) async fn prove_folder<E: Engine, S>(
     }
 }
 
-fn probe(
-    spec: &SandboxSpec,
-    image: ImageId,
-    user: String,
-    script: String,
-    mounts: Vec<Mount>,
-    isolation: Isolation,
-) -> ContainerSpec {
-    ContainerSpec {
-        name: spec.instance.probe(),
-        image,
-        hostname: "probe".to_owned(),
-        user: Some(user),
-        entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), script]),
-        command: Some(Vec::new()),
-        env: BTreeMap::new(),
-        labels: spec.volume_labels().into_iter().collect(),
-        mounts,
-        publish: Vec::new(),
-        network: Network::None,
-        isolation,
-        limits: Limits { memory: None, cpu_millis: None, pids: None },
-        restart: RestartPolicy::No,
-        logs: LogRotation { max_size: 1 << 20, max_files: 1 },
+/// A short-lived container of the sandbox's image that runs one script, without a network.
+pub(crate) struct Probe {
+    pub(crate) name: String,
+    pub(crate) image: ImageId,
+    pub(crate) user: String,
+    pub(crate) script: String,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) isolation: Isolation,
+}
+
+impl Probe {
+    /// Returns the whole container.
+    pub(crate) fn container(self, claim: Claim<'_>) -> ContainerSpec {
+        ContainerSpec {
+            name: self.name,
+            image: self.image,
+            hostname: "probe".to_owned(),
+            user: Some(self.user),
+            entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), self.script]),
+            command: Some(Vec::new()),
+            env: BTreeMap::new(),
+            labels: claim.labels().into_iter().collect(),
+            mounts: self.mounts,
+            publish: Vec::new(),
+            network: Network::None,
+            isolation: self.isolation,
+            limits: Limits { memory: None, cpu_millis: None, pids: None },
+            restart: RestartPolicy::No,
+            logs: LogRotation { max_size: 1 << 20, max_files: 1 },
+        }
     }
 }
 
 /// Runs a probe to its end and removes it; returns its exit code and what it said.
-async fn run<E: Engine, S>(
+pub(crate) async fn run<E: Engine, S>(
     world: &World<'_, E, S>,
     probe: &ContainerSpec,
+    patience: Duration,
 ) -> Result<(i64, String), ApplyError> {
     let engine = world.engine;
     let failed = || ApplyError::engine("run a probe container");
     // A probe left by a killed process has the same name and nothing worth keeping.
     engine.remove_container(&probe.name).await.map_err(failed())?;
     engine.create_container(probe).await.map_err(failed())?;
-    let ran = run_created(world, &probe.name).await;
+    let ran = run_created(world, &probe.name, patience).await;
     engine.remove_container(&probe.name).await.map_err(failed())?;
     ran
 }
@@ -126,12 +148,13 @@ async fn run<E: Engine, S>(
 async fn run_created<E: Engine, S>(
     world: &World<'_, E, S>,
     name: &str,
+    patience: Duration,
 ) -> Result<(i64, String), ApplyError> {
     let failed = || ApplyError::engine("run a probe container");
     world.engine.start_container(name).await.map_err(failed())?;
     let status = tokio::select! {
         status = world.engine.wait_container(name) => status.map_err(failed())?,
-        () = tokio::time::sleep(PATIENCE) => return Err(ProbeError::NoEnd { after: PATIENCE }.into()),
+        () = tokio::time::sleep(patience) => return Err(ProbeError::NoEnd { after: patience }.into()),
         () = world.cancel.cancelled() => return Err(ApplyError::Interrupted),
     };
     let log = last_lines(world.engine, name, 5).await;

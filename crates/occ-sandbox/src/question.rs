@@ -20,6 +20,20 @@ pub enum Question {
         /// What else will be different.
         drift: Vec<Drift>,
     },
+    /// The sandbox goes back to what it was before the last change of its image.
+    GoBack {
+        /// Version of opencode that it goes back to.
+        version: String,
+        /// When that one was left, RFC 3339, UTC.
+        left_at: String,
+        /// Whether data goes back too; what was made since stays with the version that is left.
+        with_data: bool,
+    },
+    /// The sandbox is made anew.
+    Reset {
+        /// Volumes that will be empty, with their sizes in bytes where they are known.
+        empties: Vec<(String, Option<u64>)>,
+    },
     /// No prebuilt image is to be had.
     BuildInstead {
         /// What was tried and why it failed, one line each.
@@ -36,7 +50,10 @@ impl Question {
     /// Returns which consent answers it.
     pub fn kind(&self) -> Topic {
         match self {
-            Self::Replace { .. } | Self::Rebuild { .. } => Topic::Replace,
+            Self::Replace { .. }
+            | Self::Rebuild { .. }
+            | Self::GoBack { .. }
+            | Self::Reset { .. } => Topic::Replace,
             Self::BuildInstead { .. } => Topic::BuildInstead,
             Self::LockAnew { .. } => Topic::LockAnew,
         }

@@ -7,6 +7,7 @@ use occ_engine::{ContainerId, ImageId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::change::{Journal, RollbackPoint};
 use crate::checks::Checks;
 use crate::files::{self, FileError, Lock, TryLock};
 use crate::instance::Instance;
@@ -28,6 +29,15 @@ pub struct Record {
     pub owner: Owner,
     /// When this was proved, RFC 3339, UTC.
     pub proved_at: String,
+    /// Where the image came from, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acquired: Option<ImageState>,
+    /// Number of the change that led here; 0 before the first.
+    #[serde(default)]
+    pub change: u64,
+    /// The way back to the sandbox before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<RollbackPoint>,
 }
 
 /// Where the image came from; the file's form is a promise to users (`image-state.json`).
@@ -59,8 +69,9 @@ pub enum Source {
     Build,
 }
 
-/// A file that was there and could not be understood; it reads as "no state".
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that was there and could not be understood; most read as "no state".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path} cannot be understood: {why}")]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
@@ -98,6 +109,16 @@ impl Home {
     /// Returns the path of the looks and warnings about versions.
     pub fn checks_path(&self) -> PathBuf {
         self.dir.join("checks-v1.json")
+    }
+
+    /// Returns the path of the journal of a change that is not over.
+    pub fn journal_path(&self) -> PathBuf {
+        self.dir.join("change-v1.json")
+    }
+
+    /// Returns the path of the history.
+    pub fn history_path(&self) -> PathBuf {
+        self.dir.join("history-v1.jsonl")
     }
 
     /// Returns the path of the password.
@@ -149,13 +170,42 @@ impl Home {
     /// # Errors
     /// When the folder is not writable.
     pub fn clear_image_state(&self, _held: &Lock) -> Result<(), FileError> {
-        let path = self.image_state_path();
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(FileError::wrap("remove", &path)(error))
-            }
-            _ => Ok(()),
+        files::remove(&self.image_state_path())
+    }
+
+    /// Returns the journal of a change that is not over.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read: going on without it could lose what it leads back to.
+    pub fn journal(&self) -> Result<Option<Journal>, Unreadable> {
+        match read(&self.journal_path()) {
+            (journal, None) => Ok(journal),
+            (_, Some(unreadable)) => Err(unreadable),
         }
+    }
+
+    /// Replaces the journal.
+    ///
+    /// # Errors
+    /// When the folder is not writable or full.
+    pub fn save_journal(&self, journal: &Journal, _held: &Lock) -> Result<(), FileError> {
+        save(&self.journal_path(), journal)
+    }
+
+    /// Removes the journal: the change is over.
+    ///
+    /// # Errors
+    /// When the folder is not writable.
+    pub fn close_journal(&self, _held: &Lock) -> Result<(), FileError> {
+        files::remove(&self.journal_path())
+    }
+
+    /// Removes the record: there is no sandbox any more.
+    ///
+    /// # Errors
+    /// When the folder is not writable.
+    pub fn forget_record(&self, _held: &Lock) -> Result<(), FileError> {
+        files::remove(&self.record_path())
     }
 
     /// Replaces the record. The lock proves that nobody else writes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use occ_image::guest;
 
 use crate::instance::Instance;
+use crate::spec::Owner;
 
 /// Why a wish is not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,20 @@ pub enum Refusal {
         name: String,
         /// The user's number.
         user: String,
+    },
+    /// There is no sandbox before this one to go back to.
+    NoPrevious,
+    /// The container to go back to was removed by somebody.
+    PreviousGone {
+        /// The name it had.
+        name: String,
+    },
+    /// The container to go back to runs as another user than the settings wish now.
+    PreviousOwner {
+        /// Its user.
+        was: Owner,
+        /// The user of the settings.
+        wished: Owner,
     },
     /// Files of the folder could never belong to its owner.
     Folder {
@@ -63,6 +78,16 @@ pub struct Claim<'a> {
     pub instance: &'a Instance,
     /// Number of the user.
     pub user: u32,
+}
+
+impl Claim<'_> {
+    /// Returns the labels of everything that belongs to the claim.
+    pub fn labels(&self) -> Vec<(String, String)> {
+        vec![
+            (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
+            (guest::LABEL_USER.to_owned(), self.user.to_string()),
+        ]
+    }
 }
 
 /// Returns why a thing with these labels is not for `claim` to touch, or none when it is.

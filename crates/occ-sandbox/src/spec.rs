@@ -11,6 +11,7 @@ use occ_engine::{
 use occ_image::guest;
 use serde_json::{Value, json};
 
+use crate::change::VolumeCopy;
 use crate::choice::Acquire;
 use crate::instance::Instance;
 use crate::refusal::Claim;
@@ -85,6 +86,9 @@ pub enum ImageSource {
     Build,
 }
 
+/// Places where opencode itself writes.
+const DATA: [&str; 3] = ["config", "data", "state"];
+
 impl SandboxSpec {
     /// Returns what this wish may touch.
     pub fn claim(&self) -> Claim<'_> {
@@ -106,6 +110,37 @@ impl SandboxSpec {
             .filter(|place| place.name != "workspace" || self.workspace == Workspace::Volume)
             .map(|place| (self.instance.volume(place.name), place.path))
             .collect()
+    }
+
+    /// Returns the volumes with what opencode itself writes: what another version of it may change.
+    pub fn data_volumes(&self) -> Vec<String> {
+        DATA.iter().map(|place| self.instance.volume(place)).collect()
+    }
+
+    /// Returns the container that tries this wish beside the sandbox: on copies where opencode writes,
+    /// without leave to write elsewhere, at a port of the engine's choice on loopback.
+    pub fn trial(&self, image: ImageId, copies: &[VolumeCopy]) -> ContainerSpec {
+        let mut trial = self.container(image);
+        trial.name = self.instance.trial();
+        trial.labels = self.claim().labels().into_iter().collect();
+        trial.restart = RestartPolicy::No;
+        for publish in &mut trial.publish {
+            publish.address = IpAddr::from([127, 0, 0, 1]);
+            publish.host_port = 0;
+        }
+        for mount in &mut trial.mounts {
+            match mount {
+                Mount::Volume { name, read_only, .. } => {
+                    match copies.iter().find(|copy| copy.volume == *name) {
+                        Some(copy) => name.clone_from(&copy.copy),
+                        None => *read_only = true,
+                    }
+                }
+                Mount::Bind { read_only, .. } => *read_only = true,
+                Mount::Tmpfs { .. } => {}
+            }
+        }
+        trial
     }
 
     /// Returns the settings that a container keeps for life, by the name the config gives them.
@@ -175,18 +210,7 @@ impl SandboxSpec {
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
-            (guest::LABEL_USER.to_owned(), self.user.to_string()),
-            (guest::LABEL_SPEC.to_owned(), json!(self.fixed()).to_string()),
-        ])
-    }
-
-    /// Returns the labels of a volume of this sandbox.
-    pub fn volume_labels(&self) -> Vec<(String, String)> {
-        vec![
-            (guest::LABEL_INSTANCE.to_owned(), self.instance.name().to_owned()),
-            (guest::LABEL_USER.to_owned(), self.user.to_string()),
-        ]
+        let spec = (guest::LABEL_SPEC.to_owned(), json!(self.fixed()).to_string());
+        self.claim().labels().into_iter().chain([spec]).collect()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use occ_engine::{ContainerSpec, Isolation};
 use serde::Serialize;
 
+use crate::change::{Journal, VolumeCopy};
 use crate::choice::Reuse;
 use crate::drift::Drift;
 use crate::spec::Owner;
@@ -34,13 +35,66 @@ pub enum Step {
         /// Its name.
         name: String,
     },
-    /// Remove a container that cannot serve the wish; volumes stay.
-    RemoveContainer {
-        /// Its name.
-        name: String,
-        /// What it lacks; empty when its image is gone.
+    /// Write down how to get back, before anything is touched.
+    BeginChange {
+        /// What is needed to get back.
+        journal: Box<Journal>,
+        /// What the old container lacks; empty when it is replaced for another reason.
         because: Vec<Drift>,
     },
+    /// Copy volumes for the trial; the old sandbox is frozen meanwhile.
+    CopyForTrial {
+        /// What is copied.
+        copies: Vec<VolumeCopy>,
+        /// Bytes, as far as known.
+        bytes: Option<u64>,
+    },
+    /// Start the new image on the copies, beside the old sandbox.
+    StartTrial {
+        /// What it is, but for the image that an earlier step brings.
+        container: Box<ContainerSpec>,
+    },
+    /// Wait until the trial answers and lists every session.
+    AwaitTrial {
+        /// At most this long.
+        #[serde(serialize_with = "seconds")]
+        timeout: Duration,
+    },
+    /// Remove the trial and its copies.
+    RemoveTrial,
+    /// Stop the old sandbox.
+    StopOld,
+    /// Copy volumes as the old sandbox left them, to be able to go back.
+    Snapshot {
+        /// What is copied.
+        copies: Vec<VolumeCopy>,
+        /// Bytes, as far as known.
+        bytes: Option<u64>,
+    },
+    /// Give the old container another name; it stays as it is.
+    SetAside {
+        /// That name.
+        aside: String,
+    },
+    /// Make a kept container the sandbox again.
+    BringBack {
+        /// Its name so far.
+        from: String,
+    },
+    /// Put kept copies in the place of volumes' contents.
+    PutBack {
+        /// Which.
+        copies: Vec<VolumeCopy>,
+    },
+    /// Empty volumes.
+    Empty {
+        /// Which.
+        volumes: Vec<String>,
+    },
+    /// Prove that every session is still listed.
+    KeepSessions,
+    /// Remove what is no longer needed to get back.
+    FinishChange,
     /// Give the volumes to the sandbox's user, when that is not the image's own.
     OwnVolumes {
         /// The user.
@@ -96,13 +150,40 @@ impl fmt::Display for Step {
                 write!(f, "build the image on this machine, from nothing: {name}")
             }
             Self::CreateVolume { name } => write!(f, "create the volume: {name}"),
-            Self::RemoveContainer { name, because } if because.is_empty() => {
-                write!(f, "remove the container, whose image is gone; volumes stay: {name}")
+            Self::BeginChange { because, .. } if because.is_empty() => {
+                f.write_str("write down how to get back")
             }
-            Self::RemoveContainer { name, because } => {
+            Self::BeginChange { because, .. } => {
                 let because: Vec<String> = because.iter().map(Drift::to_string).collect();
-                write!(f, "remove the container ({}); volumes stay: {name}", because.join(", "))
+                write!(f, "write down how to get back (changes {})", because.join(", "))
             }
+            Self::CopyForTrial { copies, bytes } => write!(
+                f,
+                "copy {}{} for a trial, with the sandbox frozen",
+                volumes(copies),
+                sized(*bytes)
+            ),
+            Self::StartTrial { container } => {
+                write!(f, "try the image beside the sandbox, on the copies: {}", container.name)
+            }
+            Self::AwaitTrial { timeout } => write!(
+                f,
+                "wait until the trial answers and lists every session, at most {} s",
+                timeout.as_secs()
+            ),
+            Self::RemoveTrial => f.write_str("remove the trial and its copies"),
+            Self::StopOld => f.write_str("stop the old sandbox"),
+            Self::Snapshot { copies, bytes } => {
+                write!(f, "keep a copy of {}{} for the way back", volumes(copies), sized(*bytes))
+            }
+            Self::SetAside { aside } => write!(f, "set the old container aside: {aside}"),
+            Self::BringBack { from } => write!(f, "bring the container back: {from}"),
+            Self::PutBack { copies } => {
+                write!(f, "put back {} as they were then", volumes(copies))
+            }
+            Self::Empty { volumes } => write!(f, "empty {}", volumes.join(", ")),
+            Self::KeepSessions => f.write_str("prove that every session is still there"),
+            Self::FinishChange => f.write_str("remove what is no longer needed to get back"),
             Self::OwnVolumes { owner } => {
                 write!(f, "give the volumes to user {}:{}", owner.uid, owner.gid)
             }
@@ -127,6 +208,19 @@ impl fmt::Display for Step {
             Self::Record => f.write_str("write down what runs"),
         }
     }
+}
+
+fn volumes(copies: &[VolumeCopy]) -> String {
+    let names: Vec<&str> = copies.iter().map(|copy| copy.volume.as_str()).collect();
+    names.join(", ")
+}
+
+fn sized(bytes: Option<u64>) -> String {
+    // Reading and writing at 200 MB/s is what a modest disk does.
+    bytes.map_or_else(String::new, |bytes| {
+        let seconds = bytes / 200_000_000 + 1;
+        format!(" ({} MiB, about {seconds} s)", bytes.div_ceil(1 << 20))
+    })
 }
 
 fn describe(container: &ContainerSpec) -> String {

@@ -15,8 +15,8 @@ pub struct World<'a, E, S> {
     pub engine: &'a E,
     /// The way to the server.
     pub server: &'a S,
-    /// Who builds images.
-    pub builder: Arc<dyn ImageBuilder>,
+    /// Who builds images; not needed where nothing is built.
+    pub builder: Option<Arc<dyn ImageBuilder>>,
     /// Where our files are.
     pub home: &'a Home,
     /// Proof that no other process works on this sandbox.

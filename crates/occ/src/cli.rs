@@ -87,6 +87,14 @@ pub(crate) enum Command {
     Stop(commands::stop::StopArgs),
     /// Stop and start the sandbox
     Restart(commands::restart::RestartArgs),
+    /// Change to a newer image; the old sandbox stays until the new one has proved itself
+    Update(commands::update::UpdateArgs),
+    /// Go back to the sandbox before the last update or reset
+    Rollback(commands::rollback::RollbackArgs),
+    /// Make the sandbox anew, with its volumes or with empty ones
+    Reset(commands::reset::ResetArgs),
+    /// Show what was done to the sandbox, and how it ended
+    History(commands::history::HistoryArgs),
     /// Show what runs, and whether it is healthy
     ///
     /// Ends with 0 when the sandbox is healthy, 1 when it does not run, 7 when it runs and is not healthy.

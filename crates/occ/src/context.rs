@@ -55,8 +55,14 @@ impl Context {
         Home::new(&self.env.state_dir, &self.instance)
     }
 
-    /// Waits for the sandbox's lock, saying who has it.
+    /// Waits for the sandbox's lock, saying who has it, and ends what an earlier command left undone.
     pub(crate) async fn lock(&self) -> Result<Lock, Failure> {
+        let lock = self.wait_for_lock().await?;
+        self.recover(&lock).await?;
+        Ok(lock)
+    }
+
+    async fn wait_for_lock(&self) -> Result<Lock, Failure> {
         let home = self.home();
         home.create()?;
         let mut told = false;

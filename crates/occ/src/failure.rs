@@ -2,7 +2,7 @@
 
 use occ_engine::Error as EngineError;
 use occ_image::BuildError;
-use occ_sandbox::{ApplyError, FolderProblem, Instance, Question, Refusal, Topic};
+use occ_sandbox::{ApplyError, FolderProblem, Instance, ProbeError, Question, Refusal, Topic};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -56,7 +56,10 @@ impl Failure {
     pub(crate) fn speaking_of(mut self, instance: &Instance) -> Self {
         if !instance.is_first() {
             for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--instance")) {
-                for verb in ["start", "stop", "status", "logs", "password"] {
+                for verb in [
+                    "history", "logs", "password", "reset", "rollback", "start", "status", "stop",
+                    "update",
+                ] {
                     let named = format!("occ --instance {instance} {verb}");
                     *hint = hint.replace(&format!("occ {verb}"), &named);
                 }
@@ -152,10 +155,14 @@ impl From<ApplyError> for Failure {
             ApplyError::Engine { .. } => Exit::Engine,
             ApplyError::Pull { .. } => Exit::Network,
             ApplyError::Build(error) => build_exit(error),
-            ApplyError::Probe(_) | ApplyError::File(_) | ApplyError::Randomness(_) => Exit::Failed,
-            ApplyError::Exited { .. } | ApplyError::NotReady { .. } | ApplyError::DoorOpen(_) => {
-                Exit::Unhealthy
-            }
+            ApplyError::Probe(_)
+            | ApplyError::File(_)
+            | ApplyError::Unreadable(_)
+            | ApplyError::Randomness(_) => Exit::Failed,
+            ApplyError::Exited { .. }
+            | ApplyError::NotReady { .. }
+            | ApplyError::SessionsMissing { .. }
+            | ApplyError::DoorOpen(_) => Exit::Unhealthy,
             ApplyError::Interrupted => Exit::Interrupted,
         };
         let mut failure = Self::of(exit, &error);
@@ -183,6 +190,20 @@ impl From<ApplyError> for Failure {
             ApplyError::Build(source) => failure = build_hints(failure, &source),
             ApplyError::File(_) => {
                 failure = failure.hint("occ keeps its files in $XDG_DATA_HOME/opencode-cloud (~/.local/share/opencode-cloud)");
+            }
+            ApplyError::SessionsMissing { .. } => {
+                failure = failure.hint("the sandbox is as it was before; look: occ status");
+            }
+            ApplyError::Unreadable(file) => {
+                failure = failure.hint(format!(
+                    "it leads back to the sandbox before a change that was cut off; keep a copy before you remove it: {}",
+                    file.path.display()
+                ));
+            }
+            ApplyError::Probe(ProbeError::NotCopied { .. } | ProbeError::NoSource { .. }) => {
+                failure = failure
+                    .hint("make room on the engine's disk: docker system df")
+                    .hint("or change without a copy of the data: occ update --no-snapshot");
             }
             ApplyError::Probe(_) => {
                 failure = failure.hint("use a volume instead: occ start --workspace volume");
@@ -277,6 +298,23 @@ impl From<Refusal> for Failure {
             .hint(format!("rename it: docker rename {name} {name}-old"))
             .hint("or use another name for the sandbox: occ start --instance NAME"),
             Refusal::Folder { path, why } => folder(&path, why),
+            // PU-002 has this text.
+            Refusal::NoPrevious => {
+                Self::new(Exit::Failed, "No previous image available for rollback")
+                    .hint("see what was done: occ history")
+            }
+            Refusal::PreviousGone { name } => {
+                Self::new(Exit::Failed, format!("the container to go back to was removed: {name}"))
+                    .hint("see what was done: occ history")
+            }
+            Refusal::PreviousOwner { was, wished } => Self::new(
+                Exit::Failed,
+                format!(
+                    "the container to go back to runs as user {}:{}, the settings wish {}:{}",
+                    was.uid, was.gid, wished.uid, wished.gid
+                ),
+            )
+            .hint("set the workspace that it had: occ config show workspace"),
         }
     }
 }
@@ -329,6 +367,16 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
     };
     let mut failure = Failure::usage(message).hint(hint);
     match question {
+        Question::GoBack { .. } => {
+            "going back was not agreed to, and there is no terminal to ask at"
+                .clone_into(&mut failure.message);
+            failure.hints = vec!["to go back: occ rollback --yes".to_owned()];
+        }
+        Question::Reset { .. } => {
+            "a reset was not agreed to, and there is no terminal to ask at"
+                .clone_into(&mut failure.message);
+            failure.hints = vec!["to reset: occ reset --yes".to_owned()];
+        }
         Question::Replace { drift } | Question::Rebuild { drift } => {
             failure.causes = drift.iter().map(ToString::to_string).collect();
         }

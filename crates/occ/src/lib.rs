@@ -14,6 +14,7 @@ mod image_source;
 mod terminal;
 mod time;
 mod wiring;
+mod worksite;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 //! runs the same cases against it and against a real daemon.
 
 mod archive;
+mod blow;
 mod containers;
 mod date;
 mod images;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+pub use self::blow::{Blow, Killed};
 pub use self::containers::Life;
 pub use self::images::FakeImage;
 pub use self::op::Op;
@@ -115,6 +117,24 @@ impl FakeEngine {
         self.change(|world| world.after.push((op, Box::new(hook))));
     }
 
+    /// Lets this happen at one call to come, counted from 0.
+    pub fn strike(&self, call: usize, blow: Blow) {
+        self.change(|world| world.blow = Some((world.calls.len() + call, blow)));
+    }
+
+    /// Takes back a blow that has not fallen, and lets a daemon that is gone come back.
+    pub fn spare(&self) {
+        self.change(|world| {
+            world.blow = None;
+            world.come_back();
+        });
+    }
+
+    /// Returns a container as it is now, without a call.
+    pub fn state(&self, container: &str) -> Option<crate::container::ContainerState> {
+        self.lock().find(container).ok().map(|found| found.state.clone())
+    }
+
     /// Changes the world now, behind the back of whoever uses the engine.
     pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let result = change(&mut self.lock());
@@ -155,8 +175,11 @@ impl FakeEngine {
         act: impl FnOnce(&mut World) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.change(|world| {
+            let blow = world.blow.as_ref().filter(|(at, _)| *at == world.calls.len());
+            let blow = blow.map(|(_, blow)| *blow);
             world.calls.push(format!("{op} {subject}").trim_end().to_owned());
             world.disturb(op, true);
+            world.suffer(blow.filter(|blow| !blow.comes_after()), op)?;
             world.present()?;
             if let Some(at) = world.faults.iter().position(|(fault, _)| *fault == op) {
                 return Err(world.faults.remove(at).1);
@@ -167,6 +190,7 @@ impl FakeEngine {
             }
             let result = act(world);
             world.disturb(op, false);
+            world.suffer(blow.filter(|blow| blow.comes_after()), op)?;
             // The work is done and nobody is left to say so.
             world.present().and(result)
         })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::blow::Blow;
 use super::containers::{FakeContainer, Life};
 use super::images::{FakeImage, KeptImage};
 use super::op::Op;
@@ -54,6 +55,8 @@ pub struct World {
     pub(super) life: Arc<Start>,
     pub(super) program: Arc<Program>,
     pub(super) full: Arc<Full>,
+    /// What happens at the call of that number.
+    pub(super) blow: Option<(usize, Blow)>,
     gone: bool,
 }
 
@@ -76,6 +79,7 @@ impl World {
             life: Arc::new(|_, _| Life::runs()),
             program: Arc::new(|_, _| Ran { code: 127, ..Ran::default() }),
             full: Arc::new(|_, _| false),
+            blow: None,
             gone: false,
         }
     }

@@ -67,10 +67,10 @@ async fn a_wish_to_stop_at_any_step_leaves_nothing_and_the_next_start_succeeds()
 
 #[tokio::test]
 async fn a_container_that_ends_during_the_start_is_noticed_at_once_with_its_last_words() {
-    let engine = FakeEngine::new()
-        .with_image(BUILT, &FakeImage::new(&OURS, "amd64"))
-        .on_start(|_, _| Life::exits(3).saying(Source::Stderr, "no room for the database\n"));
-    let stage = Stage::new(engine);
+    let engine = FakeEngine::new().with_image(BUILT, &FakeImage::new(&OURS, "amd64"));
+    let stage = Stage::with_programs(engine, |_, _| {
+        Life::exits(3).saying(Source::Stderr, "no room for the database\n")
+    });
     stage.server_is(Manner::Silent);
     let patient = SandboxSpec { start_timeout: Duration::from_secs(3600), ..wish() };
     let started = tokio::time::timeout(Duration::from_secs(10), stage.start(&patient)).await;
@@ -124,10 +124,10 @@ async fn a_folder_where_files_cannot_be_made_is_found_out_before_the_sandbox_is_
     let path = dir.path().to_owned();
     let workspace = occ_sandbox::Workspace::Folder { path, owner };
     let spec = SandboxSpec { workspace, ..wish() };
-    let engine = FakeEngine::new()
-        .with_image(BUILT, &FakeImage::new(&OURS, "amd64"))
-        .on_start(|spec, _| Life::exits(i64::from(spec.user.as_deref() != Some("0:0"))));
-    let stage = Stage::new(engine);
+    let engine = FakeEngine::new().with_image(BUILT, &FakeImage::new(&OURS, "amd64"));
+    let stage = Stage::with_programs(engine, |spec, _| {
+        Life::exits(i64::from(spec.user.as_deref() != Some("0:0")))
+    });
     let error = stage.start(&spec).await.expect_err("it was ignored");
     assert!(matches!(error, ApplyError::Probe(_)), "{error:?}");
     assert_eq!(stage.things(&spec).await, Vec::<String>::new());

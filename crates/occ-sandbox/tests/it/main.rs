@@ -1,7 +1,10 @@
 //! The life of a sandbox against an engine that computes.
 
 mod apply;
+mod change;
 mod choice;
+mod crash;
 mod faults;
 mod plan;
 mod stage;
+mod story;

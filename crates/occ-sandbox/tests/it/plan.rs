@@ -12,14 +12,13 @@ use proptest::prelude::*;
 
 use crate::stage::{BUILT, OURS, PREBUILT, Stage, wish};
 
-fn kinds(plan: &Plan) -> Vec<&'static str> {
+pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
     plan.steps
         .iter()
         .map(|step| match step {
             Step::Pull { .. } => "pull",
             Step::Build { .. } => "build",
             Step::CreateVolume { .. } => "volume",
-            Step::RemoveContainer { .. } => "remove",
             Step::OwnVolumes { .. } => "own",
             Step::ProveFolder { .. } => "prove-folder",
             Step::CreateContainer { .. } => "create",
@@ -30,12 +29,28 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
             Step::AwaitReady { .. } => "ready",
             Step::ProveLocked => "locked",
             Step::Record => "record",
+            Step::BeginChange { .. } => "begin",
+            Step::CopyForTrial { .. } => "copy",
+            Step::StartTrial { .. } => "try",
+            Step::AwaitTrial { .. } => "tried",
+            Step::RemoveTrial => "trial-over",
+            Step::StopOld => "stop-old",
+            Step::Snapshot { .. } => "snapshot",
+            Step::SetAside { .. } => "aside",
+            Step::BringBack { .. } => "bring-back",
+            Step::PutBack { .. } => "put-back",
+            Step::Empty { .. } => "empty",
+            Step::KeepSessions => "sessions",
+            Step::FinishChange => "finish",
         })
         .collect()
 }
 
 const VOLUMES: [&str; 6] = ["volume"; 6];
 const RUN: [&str; 6] = ["create", "password", "start", "ready", "locked", "record"];
+/// The same in a change, up to where it is over.
+const RUN_CHANGED: [&str; 8] =
+    ["create", "password", "start", "ready", "sessions", "locked", "record", "finish"];
 
 #[tokio::test]
 async fn from_nothing_the_image_comes_first_and_the_proof_last() {
@@ -100,7 +115,7 @@ async fn a_changed_wish_asks_before_it_replaces_what_runs_and_names_what_changed
     let mut consent = Consent::none();
     consent.add(Topic::Replace);
     let Decision::Ready(plan) = stage.decide(&spec, &consent).await else { panic!("asked again") };
-    assert_eq!(kinds(&plan), [&["remove"][..], &RUN].concat());
+    assert_eq!(kinds(&plan), [&["begin", "stop-old", "aside"][..], &RUN_CHANGED].concat());
 }
 
 #[tokio::test]
@@ -113,7 +128,7 @@ async fn a_stopped_sandbox_is_replaced_without_a_question() {
     let Decision::Ready(plan) = stage.decide(&spec, &Consent::none()).await else {
         panic!("asked")
     };
-    assert_eq!(kinds(&plan)[0], "remove");
+    assert_eq!(kinds(&plan), [&["begin", "aside"][..], &RUN_CHANGED].concat());
 }
 
 #[tokio::test]

@@ -1,19 +1,22 @@
 //! A stage: a fake engine, a fake server, a builder, a home in a temporary folder.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use occ_engine::{FakeEngine, FakeImage, ImageId};
+use occ_engine::{ContainerSpec, ContainerState, ImageId, Mount, Phase};
+use occ_engine::{FakeEngine, FakeImage, Life, Volumes};
 use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
 use occ_image::guest;
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
 use occ_sandbox::{
     Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder,
-    ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Reuse,
-    SandboxSpec, Server, TryLock, Workspace, World, apply, bring, observe, plan_start,
+    ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Recovered,
+    Reuse, SandboxSpec, Server, TryLock, Workspace, World, apply, bring, observe, plan_start,
+    recover,
 };
 
 /// Name of the image that a build gives.
@@ -41,12 +44,32 @@ pub(crate) enum Manner {
     Open,
 }
 
-pub(crate) struct FakeServer(Mutex<Manner>);
+pub(crate) struct FakeServer {
+    manner: Mutex<Manner>,
+    /// Images whose server never becomes ready.
+    broken: Mutex<BTreeSet<ImageId>>,
+    /// Images whose server lists no session.
+    forgetful: Mutex<BTreeSet<ImageId>>,
+    engine: FakeEngine,
+}
+
+impl FakeServer {
+    /// Returns the container that is reached at an address: its state and its wish.
+    fn behind(&self, address: SocketAddr) -> Option<(ContainerState, ContainerSpec)> {
+        let instance = Instance::first();
+        [instance.container(), instance.trial()].iter().find_map(|name| {
+            let state = self.engine.state(name)?;
+            let bound = state.publish.iter().any(|bound| bound.host_port == address.port());
+            (bound && state.phase == Phase::Running).then_some(())?;
+            Some((state, self.engine.spec(name)?))
+        })
+    }
+}
 
 impl Server for FakeServer {
     async fn ready(
         &self,
-        _address: SocketAddr,
+        address: SocketAddr,
         password: &Password,
         version: Option<&str>,
         timeout: Duration,
@@ -54,8 +77,11 @@ impl Server for FakeServer {
     ) -> Result<String, NotReady> {
         observer(Duration::ZERO, "the health endpoint".to_owned());
         assert!(!password.expose().is_empty(), "a server without a password");
-        let manner = *self.0.lock().expect("lock");
-        if manner == Manner::Silent {
+        let manner = *self.manner.lock().expect("lock");
+        let broken = self.broken.lock().expect("lock").clone();
+        let behind = self.behind(address);
+        let is_broken = behind.is_some_and(|(state, _)| broken.contains(&state.image));
+        if manner == Manner::Silent || is_broken {
             tokio::time::sleep(timeout).await;
             return Err(NotReady::Missing {
                 stage: Sign::Health,
@@ -68,8 +94,24 @@ impl Server for FakeServer {
         Ok(version.unwrap_or(OPENCODE).to_owned())
     }
 
+    async fn sessions(
+        &self,
+        address: SocketAddr,
+        _password: &Password,
+        _timeout: Duration,
+    ) -> Option<BTreeSet<String>> {
+        let (state, spec) = self.behind(address)?;
+        if self.forgetful.lock().expect("lock").contains(&state.image) {
+            return Some(BTreeSet::new());
+        }
+        let data = mounted(&spec, DATA)?;
+        let files = self.engine.files(&data)?;
+        let names = files.keys().filter_map(|path| path.strip_prefix("session/"));
+        Some(names.map(str::to_owned).collect())
+    }
+
     async fn locked(&self, address: SocketAddr, _timeout: Duration) -> Result<(), DoorError> {
-        if *self.0.lock().expect("lock") == Manner::Open {
+        if *self.manner.lock().expect("lock") == Manner::Open {
             let path = "/path".to_owned();
             return Err(DoorOpen { address, path, tried: Tried::Nothing, status: 200 }.into());
         }
@@ -143,6 +185,36 @@ pub(crate) fn wish() -> SandboxSpec {
     }
 }
 
+/// The place of opencode's data inside.
+const DATA: &str = "/home/opencode/.local/share/opencode";
+
+fn mounted(spec: &ContainerSpec, place: &str) -> Option<String> {
+    spec.mounts.iter().find_map(|mount| match mount {
+        Mount::Volume { name, target, .. } if target == place => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// What the programs in our containers do: the copier copies, a server leaves its mark in its data.
+pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
+    if spec.name == wish().instance.copier() {
+        for index in 0.. {
+            let Some(to) = mounted(spec, &format!("/to/{index}")) else { break };
+            let from = mounted(spec, &format!("/from/{index}"));
+            let files = from.map(|from| volumes[&from].clone()).unwrap_or_default();
+            volumes.insert(to, files);
+        }
+        return Life::exits(0);
+    }
+    if spec.entrypoint.is_some() {
+        return Life::exits(0);
+    }
+    let data = mounted(spec, DATA).expect("a server has data");
+    let mark = spec.image.0.clone().into_bytes();
+    volumes.get_mut(&data).expect("there").insert("opened by".to_owned(), mark);
+    Life::runs()
+}
+
 /// Everything a start needs.
 pub(crate) struct Stage {
     pub(crate) engine: FakeEngine,
@@ -160,9 +232,16 @@ impl Stage {
         let dir = tempfile::tempdir().expect("tempdir");
         let home = Home::new(dir.path(), &Instance::first());
         home.create().expect("create");
+        let engine = engine.on_start(programs);
+        let server = FakeServer {
+            manner: Mutex::new(Manner::Good),
+            broken: Mutex::default(),
+            forgetful: Mutex::default(),
+            engine: engine.clone(),
+        };
         Self {
             engine,
-            server: FakeServer(Mutex::new(Manner::Good)),
+            server,
             home,
             _dir: dir,
             port: PortState::Free,
@@ -176,19 +255,48 @@ impl Stage {
         Self::new(FakeEngine::new())
     }
 
+    /// Replaces what programs in containers do.
+    pub(crate) fn with_programs(
+        engine: FakeEngine,
+        programs: impl Fn(&ContainerSpec, &mut Volumes) -> Life + Send + Sync + 'static,
+    ) -> Self {
+        let stage = Self::new(engine);
+        drop(stage.engine.clone().on_start(programs));
+        stage
+    }
+
     /// An engine that has the built image already.
     pub(crate) fn with_image() -> Self {
         Self::new(FakeEngine::new().with_image(BUILT, &FakeImage::new(&OURS, "amd64")))
     }
 
     pub(crate) fn server_is(&self, manner: Manner) {
-        *self.server.0.lock().expect("lock") = manner;
+        *self.server.manner.lock().expect("lock") = manner;
+    }
+
+    /// Lets the server in an image never become ready.
+    pub(crate) fn break_image(&self, image: &ImageId) {
+        self.server.broken.lock().expect("lock").insert(image.clone());
+    }
+
+    /// Lets the server in an image list no session.
+    pub(crate) fn forget_sessions(&self, image: &ImageId) {
+        self.server.forgetful.lock().expect("lock").insert(image.clone());
+    }
+
+    /// Puts a file into the volume of opencode's data, as the running sandbox would.
+    pub(crate) fn write_data(&self, path: &str, text: &str) {
+        let volume = wish().instance.volume("data");
+        self.engine.change(|world| {
+            world.files_mut(&volume).insert(path.to_owned(), text.as_bytes().to_vec());
+        });
     }
 
     pub(crate) async fn look(&self, spec: &SandboxSpec) -> Observation {
         let port = self.port.clone();
         let image = self.home.image_state().0.and_then(|state| state.image_id);
-        let known = Known { built: BUILT, record: self.home.record().0, image };
+        let record = self.home.record().0;
+        let known = Known { built: BUILT, record, image, closely: false };
         observe(&self.engine, spec, known, &move |_| port.clone()).await.expect("observe")
     }
 
@@ -230,7 +338,7 @@ impl Stage {
         apply(plan, spec, &self.world(lock, observer)).await
     }
 
-    fn world<'a>(
+    pub(crate) fn world<'a>(
         &'a self,
         lock: &'a occ_sandbox::Lock,
         observer: occ_sandbox::Observer<'a>,
@@ -238,7 +346,7 @@ impl Stage {
         World {
             engine: &self.engine,
             server: &self.server,
-            builder: Arc::new(Builder),
+            builder: Some(Arc::new(Builder)),
             home: &self.home,
             lock,
             observer,
@@ -247,6 +355,13 @@ impl Stage {
             version: "0.1.0",
             host_addresses: &Vec::new,
         }
+    }
+
+    /// Ends a change that was cut off.
+    pub(crate) async fn recover(&self) -> Result<Option<Recovered>, ApplyError> {
+        let TryLock::Held(lock) = self.home.try_lock().expect("lock") else { panic!("busy") };
+        let observer = |event| self.events.lock().expect("lock").push(event);
+        recover(&self.world(&lock, &observer), wish().claim()).await
     }
 
     /// Looks, plans with every consent, applies.

@@ -1,18 +1,23 @@
 //! One file per verb: its arguments, its settings, its run.
 
+pub(crate) mod agreement;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod exec;
+pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod password;
+pub(crate) mod reset;
 pub(crate) mod restart;
+pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod update;
 pub(crate) mod version;
 
 use occ_engine::{ContainerState, Engine};
@@ -25,11 +30,18 @@ use crate::failure::Failure;
 
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    if concerns_a_sandbox(&command) {
+        context.block_on(context.mend())?;
+    }
     match command {
         Command::Setup(args) => setup::run(&args, context),
         Command::Start(args) => start::run(&args, context),
         Command::Stop(args) => stop::run(&args, context),
         Command::Restart(args) => restart::run(&args, context),
+        Command::Update(args) => update::run(&args, context),
+        Command::Rollback(args) => rollback::run(&args, context),
+        Command::Reset(args) => reset::run(&args, context),
+        Command::History(args) => history::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Exec(args) => exec::run(args, context),
@@ -42,6 +54,26 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Man(args) => man::run(&args, context),
         Command::Version => version::run(context),
     }
+}
+
+/// Returns whether a command is about the sandbox itself: such a one ends first what an earlier one left
+/// undone.
+fn concerns_a_sandbox(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Start(_)
+            | Command::Stop(_)
+            | Command::Restart(_)
+            | Command::Update(_)
+            | Command::Rollback(_)
+            | Command::Reset(_)
+            | Command::History(_)
+            | Command::Status(_)
+            | Command::Logs(_)
+            | Command::Exec(_)
+            | Command::Shell
+            | Command::Password(_)
+    )
 }
 
 /// Returns the sandbox's container, or a failure when there is none or it is not ours.

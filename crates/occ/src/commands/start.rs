@@ -12,14 +12,13 @@ use std::sync::Arc;
 use occ_engine::{Docker, ImageId};
 use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
-    ARRIVING, Acquire, ApplyError, Decision, Event, ImageBuilder as _, ImageSource, Known, Lock,
-    Observation, Opencode, Outcome, Plan, Question, SandboxSpec, World, apply, bring, observe,
-    plan_start,
+    ARRIVING, Acquire, ApplyError, Consent, Decision, ImageBuilder, ImageSource, Known, Lock,
+    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, observe, plan_start,
 };
 use serde_json::json;
 
 pub(super) use self::address::url;
-use self::ask::ask;
+pub(super) use self::ask::ask;
 pub(crate) use self::image::names;
 use self::settings::Chosen;
 pub(crate) use self::settings::{StartArgs, StartCommand, StartSettings};
@@ -31,8 +30,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host;
-use crate::terminal::Progress;
 use crate::wiring::{VERSION, Workshop};
+use crate::worksite::Worksite;
 
 /// Runs `occ start`.
 pub(crate) fn run(args: &StartCommand, context: &Context) -> Result<Exit, Failure> {
@@ -63,10 +62,11 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
         }
         let look = settings.image.look && plan.changes_something();
         let look = look.then(|| Look::due(&config, context)).flatten();
-        let progress = context.terminal.progress();
-        let work = do_it(&plan, &spec, context, &engine, &workshop, lock, &progress);
+        let builder: Arc<dyn ImageBuilder> = workshop.clone();
+        let site = Worksite::new(context, &engine, Some(builder), lock);
+        let work = do_it(&plan, &spec, &site);
         let (done, newest) = Look::beside(look.as_ref(), &engine, work).await;
-        progress.clear();
+        site.clear();
         match done {
             Ok(Done::Brought(image)) => spec.acquire = Acquire::This(image),
             Ok(Done::Started(outcome)) => {
@@ -101,7 +101,7 @@ async fn choose(
     context: &Context,
     (engine, workshop, lock): (&Docker, &Workshop, &Lock),
 ) -> Result<Chosen, Failure> {
-    let seen = look(spec, context, engine, workshop).await?;
+    let seen = look(spec, context, engine, workshop.name(), false).await?;
     let may_ask = settings.may_ask(context);
     let unsaid = settings.layers.get("image_source").1 == Origin::Default;
     if seen.lacks_image() && settings.image.flag.is_none() && unsaid && may_ask {
@@ -142,25 +142,38 @@ pub(super) async fn settle(
     engine: &Docker,
     workshop: &Workshop,
 ) -> Result<Plan, Failure> {
+    let name = workshop.name();
+    let seen = look(spec, context, engine, name, false).await?;
+    let plan = |consent: &Consent| plan_start(spec, &seen, name, consent);
+    decide(&mut settings.consent, context, plan).await
+}
+
+/// Asks until no question is open.
+pub(super) async fn decide(
+    consent: &mut Consent,
+    context: &Context,
+    plan: impl Fn(&Consent) -> Decision,
+) -> Result<Plan, Failure> {
     loop {
-        match look_and_plan(spec, settings, context, engine, workshop).await? {
+        match plan(consent) {
             Decision::Ready(plan) => return Ok(plan),
             Decision::Refuse(refusal) => return Err(refusal.into()),
-            Decision::Ask(question) => ask(&question, &mut settings.consent, context).await?,
+            Decision::Ask(question) => ask(&question, consent, context).await?,
         }
     }
 }
 
-async fn look_and_plan(
+/// Looks at everything that a plan is made from.
+pub(super) async fn look(
     spec: &SandboxSpec,
-    settings: &StartSettings,
     context: &Context,
     engine: &Docker,
-    workshop: &Workshop,
-) -> Result<Decision, Failure> {
+    built: &str,
+    closely: bool,
+) -> Result<Observation, Failure> {
     let home = context.home();
-    let (_, unreadable) = home.record();
-    let (_, unreadable_state) = home.image_state();
+    let (record, unreadable) = home.record();
+    let (state, unreadable_state) = home.image_state();
     for file in unreadable.into_iter().chain(unreadable_state) {
         context.terminal.warn(&format!(
             "{} cannot be understood ({}); going on without it",
@@ -168,29 +181,18 @@ async fn look_and_plan(
             file.why
         ));
     }
-    let seen = look(spec, context, engine, workshop).await?;
-    Ok(plan_start(spec, &seen, workshop.name(), &settings.consent))
-}
-
-async fn look(
-    spec: &SandboxSpec,
-    context: &Context,
-    engine: &Docker,
-    workshop: &Workshop,
-) -> Result<Observation, Failure> {
-    let home = context.home();
-    let image = home.image_state().0.and_then(|state| state.image_id);
-    let known = Known { built: workshop.name(), record: home.record().0, image };
+    let image = state.and_then(|state| state.image_id);
+    let known = Known { built, record, image, closely };
     Ok(observe(engine, spec, known, &host::port).await?)
 }
 
-fn exposed(bind: IpAddr, context: &Context) {
+pub(super) fn exposed(bind: IpAddr, context: &Context) {
     context.terminal.warn(&format!(
         "[NETWORK EXPOSED] the sandbox will accept connections from other machines on {bind}; its only door is the password, sent unencrypted"
     ));
 }
 
-fn show_plan(plan: &Plan, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn show_plan(plan: &Plan, context: &Context) -> Result<Exit, Failure> {
     let steps = plan.steps.iter().enumerate();
     let text: String = steps.map(|(index, step)| format!("{:>2}. {step}\n", index + 1)).collect();
     context.terminal.result("occ/plan", &json!(plan), &text)?;
@@ -202,37 +204,14 @@ enum Done {
     /// An image is there; the start follows.
     Brought(ImageId),
     /// The sandbox runs.
-    Started(Outcome),
+    Started(Box<Outcome>),
 }
 
-async fn do_it(
-    plan: &Plan,
-    spec: &SandboxSpec,
-    context: &Context,
-    engine: &Docker,
-    workshop: &Arc<Workshop>,
-    lock: &Lock,
-    progress: &Progress,
-) -> Result<Done, ApplyError> {
-    let home = context.home();
-    let observer = |event: Event| progress.show(&event);
-    let builder = Arc::clone(workshop);
-    let world = World {
-        engine,
-        server: &Opencode,
-        builder,
-        home: &home,
-        lock,
-        observer: &observer,
-        cancel: &context.cancel,
-        now: &crate::time::now,
-        version: VERSION,
-        host_addresses: &host::addresses,
-    };
+async fn do_it(plan: &Plan, spec: &SandboxSpec, site: &Worksite<'_>) -> Result<Done, ApplyError> {
     if matches!(spec.acquire, Acquire::Anew(_)) {
-        return bring(plan, &world).await.map(Done::Brought);
+        return bring(plan, &site.world()).await.map(Done::Brought);
     }
-    apply(plan, spec, &world).await.map(Done::Started)
+    apply(plan, spec, &site.world()).await.map(|outcome| Done::Started(Box::new(outcome)))
 }
 
 fn finish(

@@ -110,7 +110,14 @@ impl Progress {
         match event {
             Event::Begin { step, number, of } => {
                 let text = format!("[{number}/{of}] {}", title(step));
-                let long = matches!(step, Step::Pull { .. } | Step::Build { .. });
+                let long = matches!(
+                    step,
+                    Step::Pull { .. }
+                        | Step::Build { .. }
+                        | Step::CopyForTrial { .. }
+                        | Step::Snapshot { .. }
+                        | Step::PutBack { .. }
+                );
                 let worth = if long || self.verbose { Worth::News } else { Worth::More };
                 Now { text, bytes: None, worth }
             }
@@ -120,6 +127,12 @@ impl Progress {
             Event::PullFailed { name, why } => Now::lasting(format!("not pulled: {name}: {why}")),
             Event::Waiting { for_what, .. } => {
                 Now::more(format!("{}: waiting for {for_what}", state.title), None)
+            }
+            Event::OldNotReady { why } => {
+                Now::lasting(format!("the sandbox before is back and does not answer: {why}"))
+            }
+            Event::LeftForLater { why } => {
+                Now::lasting(format!("what is left over is ended by the next occ command: {why}"))
             }
             Event::Undo { what } => Now::lasting(format!("taking back: {what}")),
         }
@@ -142,6 +155,7 @@ fn title(step: &Step) -> String {
         Step::Pull { .. } => "Pulling the image".to_owned(),
         Step::Build { .. } => "Building the image on this machine".to_owned(),
         Step::AwaitReady { .. } => "Starting opencode".to_owned(),
+        Step::AwaitTrial { .. } => "Trying the new image".to_owned(),
         other => other.to_string(),
     }
 }

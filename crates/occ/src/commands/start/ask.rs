@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, unanswered};
 
 /// Asks, and adds a yes to the consent.
-pub(super) async fn ask(
+pub(in crate::commands) async fn ask(
     question: &Question,
     consent: &mut Consent,
     context: &Context,
@@ -33,6 +33,25 @@ pub(super) async fn ask(
                 terminal.say(&format!("Also different from now on: {drift}"));
             }
             terminal.confirm("Container is running. Stop and rebuild?", false, cancel).await?
+        }
+        Question::GoBack { version, left_at, with_data } => {
+            terminal.say(&format!("Going back to opencode {version}, left at {left_at}."));
+            if *with_data {
+                terminal.say(
+                    "Sessions made since then stay with the version that is left; another rollback brings them back.",
+                );
+            }
+            terminal.confirm("Stop the sandbox and go back?", false, cancel).await?
+        }
+        Question::Reset { empties } => {
+            terminal.say("The container is made anew: files outside the volumes go.");
+            for (volume, bytes) in empties {
+                let size =
+                    bytes.map_or_else(String::new, |b| format!(" ({} MiB)", b.div_ceil(1 << 20)));
+                terminal.say(&format!("  will be empty: {volume}{size}"));
+            }
+            terminal.say("What there is now is kept until the next update: occ rollback");
+            terminal.confirm("Reset the sandbox?", false, cancel).await?
         }
         Question::LockAnew { missing } => {
             terminal.say(missing);

@@ -75,7 +75,7 @@ fn timeout(text: &str) -> Result<Value, String> {
 /// Everything `occ start` has decided before it looks at the world.
 pub(crate) struct StartSettings {
     pub(super) layers: Layers,
-    pub(super) consent: Consent,
+    pub(in crate::commands) consent: Consent,
     pub(super) image: ImageWish,
     pub(super) dry_run: bool,
     pub(super) open: bool,
@@ -136,6 +136,14 @@ impl StartSettings {
         !self.dry_run && self.consent == Consent::none() && context.terminal.can_ask()
     }
 
+    /// The same, with every question that can lose no work answered by yes.
+    pub(in crate::commands) fn agreeing(mut self, yes: bool) -> Self {
+        if yes {
+            self.consent = Consent::yes();
+        }
+        self
+    }
+
     /// Returns whether nothing is to be done.
     pub(in crate::commands) fn is_dry_run(&self) -> bool {
         self.dry_run
@@ -169,8 +177,18 @@ impl StartSettings {
         &self,
         context: &Context,
     ) -> Result<(SandboxSpec, Config), Failure> {
+        let said = context.home().record().0.map(|record| record.said).unwrap_or_default();
+        self.wish_as(&said, context)
+    }
+
+    /// The same, as if earlier flags had said this.
+    pub(in crate::commands) fn wish_as(
+        &self,
+        said: &BTreeMap<String, Value>,
+        context: &Context,
+    ) -> Result<(SandboxSpec, Config), Failure> {
         let mut layers = self.layers.clone();
-        let said = remember(&mut layers, context);
+        let said = remember(&mut layers, said, context);
         let config = layers.config();
         Ok((wish(config.clone(), self.image, said, context)?, config))
     }
@@ -203,8 +221,11 @@ fn wish(
 
 /// Lays under the file what earlier flags said: while nobody names another port or workspace, a sandbox
 /// keeps the one it was given. An instance beside the first that was given no port takes a free one.
-fn remember(layers: &mut Layers, context: &Context) -> BTreeMap<String, Value> {
-    let said = context.home().record().0.map(|record| record.said).unwrap_or_default();
+fn remember(
+    layers: &mut Layers,
+    said: &BTreeMap<String, Value>,
+    context: &Context,
+) -> BTreeMap<String, Value> {
     for name in REMEMBERED {
         if layers.get(name).1 == Origin::Default {
             layers.flag(name, said.get(name).cloned());

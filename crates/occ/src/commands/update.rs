@@ -1,0 +1,212 @@
+//! `occ update`: a newer image, with the old sandbox kept until the new one has proved itself.
+
+use std::sync::Arc;
+
+use clap::Args;
+use occ_engine::{Docker, Engine as _, ImageId};
+use occ_sandbox::{
+    Acquire, ApplyError, Cause, Change, ImageBuilder, ImageSource, Lock, Outcome, Plan, Question,
+    SandboxSpec, acquire, apply, drift, plan_change,
+};
+use serde_json::json;
+
+use super::agreement::Agreement;
+use super::start::{self, StartSettings};
+use super::{existing_container, start::ask};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::wiring::Workshop;
+use crate::worksite::Worksite;
+
+/// Arguments of `occ update`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The old sandbox works on while the new image is brought and tried on copies of the data. \
+Whatever fails, the old one is back as it was; afterwards, occ rollback goes back to it."
+)]
+pub(crate) struct UpdateArgs {
+    /// Say whether there is a newer image, and do nothing
+    #[arg(long)]
+    check: bool,
+    /// Keep no copy of the data: neither a trial nor a rollback of data is possible then
+    #[arg(long)]
+    no_snapshot: bool,
+    #[command(flatten)]
+    agreement: Agreement,
+}
+
+/// Runs `occ update`.
+pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, Failure> {
+    let settings = StartSettings::again(context)?.agreeing(args.agreement.yes);
+    context.block_on(async {
+        if args.check {
+            check(&settings, context).await
+        } else {
+            update(args, settings, context).await
+        }
+    })
+}
+
+/// Says whether an update would change the image.
+async fn check(settings: &StartSettings, context: &Context) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let container = existing_container(&engine, context).await?;
+    let (spec, config) = settings.wish(context)?;
+    let workshop = context.workshop(&config)?;
+    let newest = newest(&spec, &engine, &workshop).await?;
+    let newer = newest.as_ref() != Some(&container.image);
+    let data = json!({
+        "update": newer,
+        "current": container.image,
+        "newest": newest,
+        "source": source(&spec),
+    });
+    let text = match (newer, &spec.image) {
+        (false, _) => "up to date\n".to_owned(),
+        (true, ImageSource::Build) => format!("an update is there: {}\n", workshop.name()),
+        (true, ImageSource::Prebuilt(names)) => {
+            format!("an update may be there: {}\n", names.join(", then "))
+        }
+    };
+    context.terminal.result("occ/update-check", &data, &text)?;
+    Ok(Exit::Done)
+}
+
+/// Returns the image that an update would bring, as far as the engine has it already.
+async fn newest(
+    spec: &SandboxSpec,
+    engine: &Docker,
+    workshop: &Workshop,
+) -> Result<Option<ImageId>, Failure> {
+    let names = match &spec.image {
+        ImageSource::Build => vec![workshop.name().to_owned()],
+        ImageSource::Prebuilt(names) => names.clone(),
+    };
+    for name in names {
+        if let Some(image) = engine.image(&name).await? {
+            return Ok(Some(image.id));
+        }
+    }
+    Ok(None)
+}
+
+fn source(spec: &SandboxSpec) -> &'static str {
+    match &spec.image {
+        ImageSource::Prebuilt(_) => "prebuilt",
+        ImageSource::Build => "build",
+    }
+}
+
+/// Brings the image first, while the old sandbox works on; then changes over.
+async fn update(
+    args: &UpdateArgs,
+    mut settings: StartSettings,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let lock = context.lock().await?;
+    let before = existing_container(&engine, context).await?;
+    let (mut spec, config) = settings.wish(context)?;
+    let workshop = Arc::new(context.workshop(&config)?);
+    inform(&spec, context);
+    let image = bring(&spec, &mut settings, context, &engine, &workshop, &lock).await?;
+    spec.acquire = Acquire::This(image.clone());
+    if drift(&spec, &before).is_empty() {
+        return up_to_date(&image, context);
+    }
+    let seen = start::look(&spec, context, &engine, workshop.name(), true).await?;
+    let change =
+        Change { snapshot: !args.no_snapshot, stops_again: true, ..Change::of(Cause::Update) };
+    let plan = start::decide(&mut settings.consent, context, |consent| {
+        plan_change(&spec, &seen, workshop.name(), consent, &change)
+    })
+    .await?;
+    if args.agreement.dry_run {
+        return start::show_plan(&plan, context);
+    }
+    let outcome = change_over(&plan, &spec, context, &engine, &lock).await?;
+    report(&before.image, &outcome, context)
+}
+
+/// Says what an update does and why; LIF-021 and PW-015 have these texts.
+fn inform(spec: &SandboxSpec, context: &Context) {
+    let (doing, why, other) = match &spec.image {
+        ImageSource::Prebuilt(_) => (
+            "Pulling latest prebuilt image...",
+            "Info: Pulling prebuilt image (per config.image_source=prebuilt)",
+            "build",
+        ),
+        ImageSource::Build => (
+            "Rebuilding image from source...",
+            "Info: Rebuilding image from source (per config.image_source=build)",
+            "prebuilt",
+        ),
+    };
+    context.terminal.say(doing);
+    context.terminal.say(why);
+    context.terminal.say(&format!("To change: occ config set image_source {other}"));
+}
+
+/// Returns the image to update to, brought into the engine.
+async fn bring(
+    spec: &SandboxSpec,
+    settings: &mut StartSettings,
+    context: &Context,
+    engine: &Docker,
+    workshop: &Arc<Workshop>,
+    lock: &Lock,
+) -> Result<ImageId, Failure> {
+    let builder: Arc<dyn ImageBuilder> = workshop.clone();
+    let site = Worksite::new(context, engine, Some(builder), lock);
+    let brought = acquire(&site.world(), &spec.image).await;
+    site.clear();
+    match brought {
+        Err(ApplyError::Pull { attempts }) => {
+            let because = attempts.iter().map(ToString::to_string).collect();
+            ask(&Question::BuildInstead { because }, &mut settings.consent, context).await?;
+            let brought = acquire(&site.world(), &ImageSource::Build).await;
+            site.clear();
+            Ok(brought?)
+        }
+        brought => Ok(brought?),
+    }
+}
+
+/// Applies a plan of a change.
+pub(super) async fn change_over(
+    plan: &Plan,
+    spec: &SandboxSpec,
+    context: &Context,
+    engine: &Docker,
+    lock: &Lock,
+) -> Result<Outcome, Failure> {
+    if !spec.bind.is_loopback() {
+        start::exposed(spec.bind, context);
+    }
+    let site = Worksite::new(context, engine, None, lock);
+    let applied = apply(plan, spec, &site.world()).await;
+    site.clear();
+    Ok(applied?)
+}
+
+fn up_to_date(image: &ImageId, context: &Context) -> Result<Exit, Failure> {
+    let data = json!({ "changed": false, "image": image });
+    context.terminal.result("occ/update", &data, "up to date\n")?;
+    Ok(Exit::Done)
+}
+
+fn report(from: &ImageId, outcome: &Outcome, context: &Context) -> Result<Exit, Failure> {
+    let record = &outcome.record;
+    let data = json!({
+        "changed": true,
+        "from": from,
+        "image": record.image,
+        "opencode_version": record.opencode_version,
+        "rollback": record.previous.is_some(),
+    });
+    let text = format!("opencode {} is ready\n", record.opencode_version);
+    context.terminal.result("occ/update", &data, &text)?;
+    context.terminal.say("To go back: occ rollback");
+    Ok(Exit::Done)
+}
