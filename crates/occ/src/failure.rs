@@ -57,8 +57,8 @@ impl Failure {
         if !instance.is_first() {
             for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--instance")) {
                 for verb in [
-                    "history", "logs", "password", "reset", "rollback", "start", "status", "stop",
-                    "update",
+                    "history", "logs", "password", "reset", "rollback", "setup", "start", "status",
+                    "stop", "update",
                 ] {
                     let named = format!("occ --instance {instance} {verb}");
                     *hint = hint.replace(&format!("occ {verb}"), &named);

@@ -89,7 +89,7 @@ fn wiz_002_pw_011_the_source_is_explained_with_trust_registries_and_the_exact_ve
         &format!("ghcr.io/prizz/opencode-cloud-sandbox:{version}"),
         &format!("docker.io/prizz/opencode-cloud-sandbox:{version}"),
         &format!("Version v{version} would be pulled"),
-        "What was published, and when: https://",
+        "/pkgs/container/opencode-cloud-sandbox",
     ] {
         assert!(shown.contains(text), "{text:?} is not shown:\n{shown}");
     }

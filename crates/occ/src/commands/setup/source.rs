@@ -31,12 +31,10 @@ fn explained(config: &Config) -> String {
     format!(
         "Prebuilt images are published automatically and verified.\n\
          Build from source compiles everything locally.\n\n\
-         A prebuilt image is trusted with your work: it is made by the project's own automation, and \
-         comes from a registry.\n\
+         With a prebuilt image you trust whoever publishes it, and the registry.\n\
          Version v{VERSION} would be pulled, from\n  {names}\n\
-         What was published, and when: {PUBLISHED}\n\
-         An image built here is made of the files whose hashes the lock of this occ names, and of \
-         nothing else.\n"
+         What was published, and when:\n  {PUBLISHED}\n\
+         An image built here is made of files whose hashes this occ knows, and of nothing else.\n"
     )
 }
 

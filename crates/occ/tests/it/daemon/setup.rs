@@ -21,7 +21,6 @@ fn pw_004_a_setup_at_a_terminal_ends_with_a_sandbox_and_a_second_one_restarts_it
         ("The same again:", "geheim\r"),
         ("Save this configuration? [Y/n]", "\r"),
         ("Start opencode-cloud now? [Y/n]", "\r"),
-        ("What should be done about it?", "3\r"),
     ] {
         terminal.until(question);
         terminal.enter(keys);
