@@ -129,23 +129,26 @@ async fn update(
     report(&before.image, &outcome, context)
 }
 
-/// Says what an update does and why; LIF-021 and PW-015 have these texts.
+/// Says what an update does and why.
 fn inform(spec: &SandboxSpec, context: &Context) {
-    let (doing, why, other) = match &spec.image {
-        ImageSource::Prebuilt(_) => (
+    for line in said(&spec.image) {
+        context.terminal.say(line);
+    }
+}
+
+fn said(source: &ImageSource) -> [&'static str; 3] {
+    match source {
+        ImageSource::Prebuilt(_) => [
             "Pulling latest prebuilt image...",
             "Info: Pulling prebuilt image (per config.image_source=prebuilt)",
-            "build",
-        ),
-        ImageSource::Build => (
+            "To change: occ config set image_source build",
+        ],
+        ImageSource::Build => [
             "Rebuilding image from source...",
             "Info: Rebuilding image from source (per config.image_source=build)",
-            "prebuilt",
-        ),
-    };
-    context.terminal.say(doing);
-    context.terminal.say(why);
-    context.terminal.say(&format!("To change: occ config set image_source {other}"));
+            "To change: occ config set image_source prebuilt",
+        ],
+    }
 }
 
 /// Returns the image to update to, brought into the engine.
@@ -209,4 +212,19 @@ fn report(from: &ImageId, outcome: &Outcome, context: &Context) -> Result<Exit, 
     context.terminal.result("occ/update", &data, &text)?;
     context.terminal.say("To go back: occ rollback");
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lif_021_lif_022_pw_015_an_update_pulls_or_rebuilds_as_the_settings_say_and_says_so() {
+        let [doing, why, _] = said(&ImageSource::Prebuilt(vec![]));
+        assert_eq!(doing, "Pulling latest prebuilt image...");
+        assert_eq!(why, "Info: Pulling prebuilt image (per config.image_source=prebuilt)");
+        let [doing, why, _] = said(&ImageSource::Build);
+        assert_eq!(doing, "Rebuilding image from source...");
+        assert_eq!(why, "Info: Rebuilding image from source (per config.image_source=build)");
+    }
 }

@@ -143,16 +143,6 @@ pub(crate) fn names(config: &Config) -> Vec<String> {
     hosts.map(|host| format!("{host}/{}:{tag}", guest::IMAGE_REPOSITORY)).collect()
 }
 
-/// Returns what an update says first, by where the settings get images from.
-#[allow(dead_code, reason = "said by the update")]
-pub(crate) fn updating(config: &Config) -> &'static str {
-    if config.prebuilt {
-        "Pulling latest prebuilt image..."
-    } else {
-        "Rebuilding image from source..."
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,13 +212,6 @@ mod tests {
         }
         assert!(wish(ImageArgs { no_update_check: true, ..ImageArgs::default() }).compare);
         assert!(!wish(ImageArgs { ignore_version: true, ..ImageArgs::default() }).compare);
-    }
-
-    #[test]
-    fn lif_021_lif_022_an_update_pulls_or_rebuilds_as_the_settings_say() {
-        assert_eq!(updating(&layers(&[]).config()), "Pulling latest prebuilt image...");
-        let build = layers(&[("OCC_IMAGE_SOURCE", "build")]).config();
-        assert_eq!(updating(&build), "Rebuilding image from source...");
     }
 
     #[test]
