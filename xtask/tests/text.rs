@@ -111,3 +111,25 @@ fn no_file_names_a_path_of_the_machine_it_was_written_on() {
         "a path holds on any machine",
     );
 }
+
+#[test]
+fn no_script_of_the_image_is_longer_than_fifty_lines() {
+    let texts = workspace::texts();
+    let scripts: Vec<_> = texts
+        .iter()
+        .filter(|text| text.path.starts_with("image/") && is_shell(text))
+        .map(|text| (text.path.as_str(), text.content.lines().count()))
+        .collect();
+    assert!(scripts.len() > 5, "only {scripts:?}");
+    let long = scripts.iter().filter(|(_, lines)| *lines > 50);
+    none_of(
+        &long.map(|(path, lines)| format!("{path}: {lines} lines")).collect::<Vec<_>>(),
+        "what is longer becomes a part of the program",
+    );
+}
+
+fn is_shell(text: &Text) -> bool {
+    let interpreter = text.content.lines().next().unwrap_or_default();
+    let by_name = ["zshrc", "zprofile"].iter().any(|name| text.path.ends_with(name));
+    by_name || (interpreter.starts_with("#!") && interpreter.ends_with("sh"))
+}

@@ -61,10 +61,14 @@ const NO_SOURCE: &str = "deb [trusted=yes] copy:/nonexistent ./";
 /// Variable with the folder of [`lay_out`].
 const LISTS: &str = "OCC_LISTS";
 
+/// The environment of the packages' scripts; nothing of this machine's reaches them. Without a home no dpkg.cfg
+/// of the user's is read.
+const ENVIRONMENT: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent LC_ALL=C.UTF-8 \
+    PYTHONHASHSEED=0 DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true";
+
 fn arguments(command: &mut Command, plan: &BasePlan, scratch: &Path, root: bool) {
     let architecture = Architecture::from(plan.platform);
-    // Nothing else of this machine's environment reaches the packages.
-    let mut environment = format!("SOURCE_DATE_EPOCH={EPOCH}");
+    let mut environment = format!("{ENVIRONMENT} SOURCE_DATE_EPOCH={EPOCH}");
     if is_foreign(architecture) && architecture == Architecture::Arm64 {
         // Without it qemu computes signatures of pointers, which takes more time than all the rest.
         environment += " QEMU_CPU=cortex-a72";
@@ -142,14 +146,27 @@ fn lay_out(
     for (name, text) in [
         ("first", list(&first)),
         ("rest", list(&rest)),
-        ("exclude", list(&plan.exclude)),
-        ("include", list(&plan.include)),
+        ("exclude", members(plan)),
+        ("filters", filters(plan)),
         ("configure", CONFIGURE.to_owned()),
     ] {
         let path = scratch.join(name);
         fs::write(&path, text).and_then(|()| open(&path, 0o644)).map_err(BuildError::at(&path))?;
     }
     Ok(())
+}
+
+/// Returns the paths that packages may not bring as tar's `--exclude-from` takes them: members of a package
+/// begin with a dot.
+fn members(plan: &BasePlan) -> String {
+    plan.exclude.iter().map(|pattern| format!(".{pattern}\n")).collect()
+}
+
+/// Returns what packages may and may not bring as dpkg.cfg(5) says it.
+fn filters(plan: &BasePlan) -> String {
+    let exclude = plan.exclude.iter().map(|pattern| format!("path-exclude={pattern}\n"));
+    let include = plan.include.iter().map(|pattern| format!("path-include={pattern}\n"));
+    exclude.chain(include).collect()
 }
 
 /// Makes a kept file readable for mmdebstrap, which unless it is root's is another user's.

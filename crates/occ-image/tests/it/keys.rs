@@ -25,7 +25,7 @@ fn the_keys_of_a_fixed_plan_do_not_move_by_accident() {
     assert_eq!(
         keys,
         [
-            "sha256:dd1ac242a977bd587c14efbc5cdbd67aa4f7305f24c4e538a675768147880c5e",
+            "sha256:8846296a814ddccc2c008eec12eb3ec17ee7039f273c4606642909fbd97ed534",
             "sha256:ddd4985d8df74297d14b08758e5b99603a6d009bdb3bc930a5c9c3d2d1978b15",
         ]
     );
