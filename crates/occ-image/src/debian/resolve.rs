@@ -36,7 +36,9 @@ pub(crate) fn resolve(
     };
     match chosen {
         Ok(chosen) => pins(&apt, architecture, &base.group, chosen),
-        Err(error @ BuildError::ProgramFailed { .. }) => Err(explain(&apt, &base.group, error)?),
+        Err(error @ BuildError::ProgramFailed { .. }) => {
+            Err(explain(&apt, architecture, &base.group, error)?)
+        }
         Err(error) => Err(error),
     }
 }
@@ -138,6 +140,7 @@ fn pins(
 /// Makes an error of names that the archive does not have; any other reason is apt's to tell.
 fn explain(
     apt: &Apt<'_>,
+    architecture: Architecture,
     groups: &[GroupRecipe],
     error: BuildError,
 ) -> Result<BuildError, BuildError> {
@@ -153,7 +156,8 @@ fn explain(
     if names.is_empty() {
         return Ok(error);
     }
-    let name = names.into_iter().collect::<Vec<_>>().join(", ");
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let name = format!("{names} for {architecture}");
     Ok(BuildError::NotAvailable { name, registry: REGISTRY })
 }
 

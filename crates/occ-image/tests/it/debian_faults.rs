@@ -55,7 +55,7 @@ fn all_packages_that_the_archive_no_longer_has_are_named() {
 
     let unknown = recipe(&[("first", &["tini", "nosuch", "neither"])]);
     let error = shop.lock(&unknown, None, Upgrade::Needed).unwrap_err();
-    assert_eq!(error.to_string(), "neither, nosuch is not to be had from Debian");
+    assert_eq!(error.to_string(), "neither, nosuch for amd64 is not to be had from Debian");
     no_leftovers(&shop);
 }
 

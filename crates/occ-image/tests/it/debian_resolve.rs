@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use occ_image::{Architecture, BuildError, DebianPin, Event, Lock, Upgrade};
 use occ_oci::{Digest, Platform};
@@ -15,6 +16,12 @@ use crate::debian_faults::{no_leftovers, plan_of};
 
 /// A package: name, version, source, and more fields.
 type Package = (&'static str, &'static str, &'static str, &'static str);
+
+/// A file in the archive's folder that makes it answer in pieces, with pauses.
+const SLOW: &str = "slow";
+
+/// Source of packages that the archive has for one architecture only.
+const AMD64_ONLY: &str = "amd64-only";
 
 /// What every Debian has.
 const BEGINNING: [Package; 2] = [
@@ -58,6 +65,9 @@ fn write_suite(folder: &Path, suite: &str, packages: &[Package]) {
     for architecture in ["amd64", "arm64"] {
         let mut list = String::new();
         for (name, version, source, more) in packages {
+            if *source == AMD64_ONLY && architecture != "amd64" {
+                continue;
+            }
             let bytes = format!("{name} {version} {architecture}");
             let digest = Digest::sha256(bytes.as_bytes());
             fs::write(pool.join(format!("{name}_{version}_{architecture}.deb")), &bytes).unwrap();
@@ -99,7 +109,15 @@ fn serve(mut stream: TcpStream, folder: &Path) {
             Err(_) => ("404 Not Found", Vec::new()),
         };
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_err() {
+        let pause = if folder.join(SLOW).exists() { 100 } else { 0 };
+        let mut pieces = body.chunks(body.len().div_ceil(4).max(1));
+        let sent = stream.write_all(head.as_bytes()).and_then(|()| {
+            pieces.try_for_each(|piece| {
+                thread::sleep(Duration::from_millis(pause));
+                stream.write_all(piece)
+            })
+        });
+        if sent.is_err() {
             return;
         }
     }
@@ -146,6 +164,23 @@ fn a_group_has_what_no_earlier_one_has() {
         ("tool", ("two", "1")),
     ];
     assert_eq!(chosen(&lock), BTreeMap::from(expected));
+}
+
+#[test]
+fn a_package_that_one_architecture_lacks_is_named_with_it() {
+    let shop = shop_of(&[("app", "1", "app", ""), ("firmware", "1", AMD64_ONLY, "")], &[]);
+    let recipe = recipe(&[("one", &["app", "firmware"])]);
+    let error = shop.lock(&recipe, None, Upgrade::Needed).unwrap_err();
+    assert_eq!(error.to_string(), "firmware for arm64 is not to be had from Debian");
+    no_leftovers(&shop);
+}
+
+#[test]
+fn a_slow_archive_is_good_enough() {
+    let shop = shop_of(&[("app", "1", "app", "")], &[]);
+    fs::write(shop.path("archive").join(SLOW), "").unwrap();
+    let lock = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap();
+    assert_eq!(chosen(&lock)["app"], ("one", "1"));
 }
 
 #[test]

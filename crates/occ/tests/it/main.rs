@@ -3,6 +3,7 @@
 
 mod config;
 mod daemon;
+mod image;
 mod output;
 mod places;
 mod setup;

@@ -2,6 +2,7 @@
 
 use occ_oci::{Digest, Platform};
 
+use super::server::{Answer, Manner, Server};
 use super::shop::{Shop, bytes, plan, tool};
 use crate::error::BuildError;
 use crate::recipe::{Architecture, Tool};
@@ -66,6 +67,39 @@ fn what_is_not_there_or_no_name_is_told() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Lets cargo take a server of our own for the registry.
+fn shop_of(server: &Server) -> Shop {
+    let mut shop = Shop::new();
+    let home = shop.folder.path().join("cargo-home");
+    std::fs::create_dir(&home).unwrap();
+    let config = format!(
+        "[source.crates-io]\nreplace-with = \"ours\"\n[source.ours]\nregistry = \"sparse+{}\"\n\
+         [net]\nretry = 0\n[http]\ntimeout = 2\n",
+        server.url("/")
+    );
+    std::fs::write(home.join("config.toml"), config).unwrap();
+    shop.set("CARGO_HOME", home.display());
+    shop
+}
+
+#[test]
+fn a_registry_that_fails_or_lies_or_is_silent_or_gone_is_not_one_without_the_crate() {
+    let server = Server::new();
+    let shop = shop_of(&server);
+    let failed = || match shop.resolve(&diceware("0.5.10")) {
+        Err(BuildError::ProgramFailed { tail, .. }) => tail.join("\n"),
+        other => panic!("{other:?}"),
+    };
+    server.set("/config.json", Answer::status(503));
+    assert!(failed().contains("503"));
+    server.set("/config.json", Answer::html());
+    assert!(failed().contains("expected value"));
+    server.set("/config.json", Answer::ok("{}").manner(Manner::Silence));
+    assert!(failed().contains("imeout"));
+    drop(server);
+    assert!(failed().contains("onnect"));
 }
 
 #[test]
