@@ -28,6 +28,8 @@ enum Command {
     },
     /// Measure the release build against a sandbox of its own; write docs/benchmarks.md
     Bench(bench::BenchArgs),
+    /// Measure how the release build builds images; write docs/benchmarks-images.md
+    BenchImages(bench::images::ImagesArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Docs { check: false } => docs::write(&root()),
         Command::Docs { check: true } => docs::check(&root()),
         Command::Bench(args) => bench::run(&args, &root()),
+        Command::BenchImages(args) => bench::images::run(&args, &root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

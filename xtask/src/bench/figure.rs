@@ -60,7 +60,8 @@ impl Figure {
     }
 }
 
-fn spread(samples: &Samples) -> String {
+/// Returns the median with what lies around it.
+pub(super) fn spread(samples: &Samples) -> String {
     let (low, high) = samples.quartiles();
     format!(
         "{} ({} to {}, {} runs)",

@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use super::sandbox::{Sandbox, output};
+use serde_json::Value;
+
+use super::sandbox::output;
 use crate::Outcome;
 
 /// The machine and the programs.
@@ -20,13 +22,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Looks; proc(5).
-    pub(super) fn look(sandbox: &Sandbox) -> Outcome<Self> {
+    /// Looks at it (proc(5)) while it has these versions of `occ` and opencode.
+    pub(super) fn look(occ: &Value, opencode: &Value) -> Outcome<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
         let meminfo = fs::read_to_string("/proc/meminfo")?;
-        let load = fs::read_to_string("/proc/loadavg")?;
-        let status = sandbox.status()?;
-        let known = |value: &serde_json::Value| value.as_str().unwrap_or("unknown").to_owned();
+        let known = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
         let mut docker = Command::new("docker");
         docker.args(["version", "--format", "{{.Server.Version}}"]);
         Ok(Self {
@@ -36,11 +36,17 @@ impl Machine {
             memory_gib: gibibytes(&meminfo).unwrap_or_default(),
             kernel: number(&fs::read_to_string("/proc/sys/kernel/osrelease")?).to_owned(),
             engine: number(&output(&mut docker)?).to_owned(),
-            occ: known(&status["cli_version"]),
-            load: load.split(' ').next().unwrap_or_default().to_owned(),
-            opencode: known(&status["health"]["opencode_version"]),
+            occ: known(occ),
+            load: load()?,
+            opencode: known(opencode),
         })
     }
+}
+
+/// Returns how many processes wanted a processor in the last minute.
+pub(super) fn load() -> Outcome<String> {
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// Returns a version without what a distribution added.

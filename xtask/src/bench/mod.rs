@@ -4,6 +4,7 @@
 //! other.
 
 mod figure;
+pub(crate) mod images;
 mod machine;
 mod page;
 mod sandbox;
@@ -49,7 +50,8 @@ pub(crate) fn run(args: &BenchArgs, root: &Path) -> Outcome {
     })?;
     say("Starting a sandbox of its own for the measurements");
     let sandbox = Sandbox::start(&occ)?;
-    let machine = Machine::look(&sandbox)?;
+    let status = sandbox.status()?;
+    let machine = Machine::look(&status["cli_version"], &status["health"]["opencode_version"])?;
     let figures = measure(&sandbox, args.starts, size.len())?;
     let text = page::render(&args.date, &machine, &figures);
     fs::write(root.join(PAGE), &text)?;

@@ -70,14 +70,14 @@ pub(super) fn hyperfine(sandbox: &Sandbox, arguments: &[&str], runs: u32) -> Out
 /// Something that is done once, and says how long it took.
 type Timed<'a> = &'a dyn Fn() -> Outcome<Duration>;
 
-/// Measures two things in turns, so that a disturbance of the machine meets both; `prepare` comes
-/// before each and is not measured. The first turn of both is warm-up.
-pub(super) fn interleaved(
+/// Measures things in turns, so that a disturbance of the machine meets all of them; `prepare` comes
+/// before each and is not measured. The first turn is warm-up.
+pub(super) fn interleaved<const COUNT: usize>(
     turns: usize,
     prepare: impl Fn() -> Outcome,
-    things: [Timed<'_>; 2],
-) -> Outcome<[Samples; 2]> {
-    let mut taken = [Vec::new(), Vec::new()];
+    things: [Timed<'_>; COUNT],
+) -> Outcome<[Samples; COUNT]> {
+    let mut taken = [(); COUNT].map(|()| Vec::new());
     for turn in 0..=turns {
         for (thing, taken) in things.iter().zip(&mut taken) {
             prepare()?;
