@@ -16,7 +16,10 @@ use crate::pty::Terminal;
 use crate::root::is_root;
 use crate::run::Run;
 use crate::running::Running;
+use crate::settled::Settled;
 
+/// The recipe of the image that benches make, committed with its lock.
+const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recipe/sandbox.toml");
 /// User and group that own nothing on this machine.
 const NOBODY: u32 = 65_534;
 
@@ -45,13 +48,25 @@ pub struct Bench {
 
 impl Bench {
     /// Returns a bench at this machine's daemon. The image's layers are kept in one cache that all
-    /// benches share, so that they are made once.
+    /// benches share, so that they are made once, and its lock is one that is to be had today.
     pub fn new(places: Places) -> Self {
         Self::at(places, Api::machine())
     }
 
     /// Returns a bench at another daemon.
     pub fn at(places: Places, api: Api) -> Self {
+        let settled = Settled::of(Path::new(RECIPE), Path::new(places.kept));
+        let mut bench = Self::set_up(places, api);
+        bench.set("OCC_IMAGE_RECIPE", settled.recipe);
+        bench
+    }
+
+    /// Returns a bench for what makes no image: no archive is asked.
+    pub fn without_image(places: Places) -> Self {
+        Self::set_up(places, Api::machine())
+    }
+
+    fn set_up(places: Places, api: Api) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = TempDir::new().expect("a temporary folder");
         // Other users are to come as far as the home, which has walls of its own.
@@ -73,7 +88,7 @@ impl Bench {
         bench.set("OCC_PORT", bench.port.to_string());
         // No test of ours waits for a registry of the world outside.
         bench.set("OCC_IMAGE_SOURCE", "build");
-        bench.set("OCC_IMAGE_RECIPE", concat!(env!("CARGO_MANIFEST_DIR"), "/recipe/sandbox.toml"));
+        bench.set("OCC_IMAGE_RECIPE", RECIPE);
         bench.set("DOCKER_HOST", bench.api.host());
         if let Some(file) = environment::npm_config() {
             bench.set("npm_config_userconfig", file);
@@ -213,6 +228,12 @@ impl Bench {
     /// Returns a folder of the test's own.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Returns the recipe of the image that it makes.
+    pub fn recipe(&self) -> &Path {
+        let recipe = self.env.get(OsStr::new("OCC_IMAGE_RECIPE"));
+        Path::new(recipe.expect("it is set unless a test takes it away"))
     }
 
     /// Returns the path of the config file.

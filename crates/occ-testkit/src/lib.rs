@@ -9,21 +9,25 @@
 mod api;
 mod bench;
 mod daemon;
+mod disk;
 mod environment;
 mod pty;
 mod registry;
 mod root;
 mod run;
 mod running;
+mod settled;
 mod stand_in;
 
 pub use api::{Answer, Api};
 pub use bench::{Bench, Places};
 pub use daemon::Daemon;
+pub use disk::SmallDisk;
 pub use environment::free_port;
 pub use pty::Terminal;
 pub use registry::Registry;
 pub use root::{as_root, is_root};
 pub use run::Run;
 pub use running::Running;
+pub use settled::Settled;
 pub use stand_in::{Manner, StandIn};

@@ -8,10 +8,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use occ_image::{
-    BuildError, BuildPlan, Compression, Event, Image, Layout, Lock, LockRequest, Recipe, Release,
-    Target, Workshop, build, guest, inspect, resolve,
+    BuildPlan, Compression, Event, Image, Layout, Lock, Recipe, Release, Target, Workshop, build,
+    guest, inspect,
 };
 use occ_oci::Platform;
+use occ_testkit::Settled;
 use tempfile::TempDir;
 
 use crate::contents;
@@ -34,19 +35,10 @@ fn here() -> Platform {
     Platform::from_uname_machine(machine.trim()).unwrap()
 }
 
-/// Returns the built-in lock, or what follows from it where the archive no longer has all of its packages.
-fn lock(recipe: &Recipe) -> Lock {
-    let lock = Lock::embedded().unwrap();
-    let plan = plan(recipe, &lock, "base", here());
-    match build(&[plan], None, &shared(), &|_| (), &AtomicBool::new(false)) {
-        Ok(_) => lock,
-        Err(BuildError::NotAvailable { .. }) => {
-            let request = LockRequest::default();
-            resolve(recipe, Some(&lock), &request, &shared(), &|_| (), &AtomicBool::new(false))
-                .unwrap()
-        }
-        Err(error) => panic!("{error}"),
-    }
+/// Returns the built-in lock, or what follows from it where the archives no longer have all of its files.
+fn lock() -> Lock {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sandbox.toml");
+    Settled::of(&recipe, Path::new(env!("CARGO_TARGET_TMPDIR"))).lock
 }
 
 fn plan(recipe: &Recipe, lock: &Lock, variant: &str, platform: Platform) -> BuildPlan {
@@ -55,7 +47,7 @@ fn plan(recipe: &Recipe, lock: &Lock, variant: &str, platform: Platform) -> Buil
 
 fn plans(platforms: &[Platform]) -> Vec<BuildPlan> {
     let recipe = Recipe::embedded().unwrap();
-    let lock = lock(&recipe);
+    let lock = lock();
     let of = |variant| platforms.iter().map(move |platform| (variant, *platform));
     let all = recipe.variants.keys().flat_map(of);
     all.map(|(variant, platform)| plan(&recipe, &lock, variant, platform)).collect()
@@ -188,6 +180,11 @@ impl Drop for Loaded {
     fn drop(&mut self) {
         docker(&["rmi", &self.0]);
     }
+}
+
+#[test]
+fn the_lock_that_tests_build_from_answers_the_built_in_recipe() {
+    assert_eq!(lock().answers(&Recipe::embedded().unwrap()), Ok(()));
 }
 
 #[test]

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use occ_image::{Event, Image, Layout, LayoutError, Part, Selector, StoredImage};
 use occ_layer::Compression;
 use occ_oci::{Descriptor, Digest, Index, Manifest, MediaType, Platform, VerifyingError};
+use occ_testkit::SmallDisk;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::material::{Shelf, SmallDisk, file, plan, walk, write};
+use crate::material::{Shelf, file, plan, walk, write};
 
 const AMD64: Platform = Platform::LinuxAmd64;
 const ARM64: Platform = Platform::LinuxArm64;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use occ_image::{
@@ -208,31 +207,6 @@ pub(crate) fn write(folder: &Path, images: &[Image]) -> Result<Layout, LayoutErr
 
 pub(crate) fn file(text: &str) -> Entry {
     Entry::new(Kind::File(Content::Bytes(text.into())), 0o644)
-}
-
-/// A disk of its own, of a size.
-pub(crate) struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    pub(crate) fn mount(at: &'a Path, size: &str) -> Self {
-        fs::create_dir_all(at).unwrap();
-        let option = format!("size={size},mode=1777");
-        as_root(&["mount", "-t", "tmpfs", "-o", &option, "tmpfs", at.to_str().unwrap()]);
-        Self(at)
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        as_root(&["umount", "--lazy", self.0.to_str().unwrap()]);
-    }
-}
-
-pub(crate) fn as_root(command: &[&str]) {
-    let root = rustix::process::geteuid().is_root();
-    let words = if root { command.to_vec() } else { [&["sudo", "-n"], command].concat() };
-    let status = Command::new(words[0]).args(&words[1..]).status().unwrap();
-    assert!(status.success(), "{words:?}: {status}");
 }
 
 /// Returns all names below a folder, sorted, folders with a slash.

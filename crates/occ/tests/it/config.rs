@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use crate::places::bench;
+use crate::places::bench_without_image as bench;
 
 #[test]
 fn an_unknown_field_is_named_with_its_line_and_a_suggestion() {

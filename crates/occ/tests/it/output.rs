@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::places::bench;
+use crate::places::bench_without_image as bench;
 
 const COMMANDS: [&str; 14] = [
     "setup",

@@ -13,3 +13,8 @@ pub(crate) fn bench() -> Bench {
 pub(crate) fn bench_at(api: Api) -> Bench {
     Bench::at(PLACES, api)
 }
+
+/// Returns a bench for what makes no image.
+pub(crate) fn bench_without_image() -> Bench {
+    Bench::without_image(PLACES)
+}

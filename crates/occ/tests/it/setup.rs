@@ -5,7 +5,7 @@ use std::fs;
 use occ_testkit::{Bench, Terminal};
 use serde_json::{Value, json};
 
-use crate::places::bench;
+use crate::places::bench_without_image as bench;
 
 /// Returns a bench without an engine and without settings in the environment.
 fn untouched() -> Bench {

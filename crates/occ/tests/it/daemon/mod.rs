@@ -1,5 +1,6 @@
 //! With a container daemon: this machine's own, or one that the test starts for itself.
 
+mod archive;
 mod bad_image;
 mod browser;
 mod build;
