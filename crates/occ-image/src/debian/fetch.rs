@@ -67,15 +67,18 @@ fn download(apt: &Apt<'_>, pins: &[&DebianPin], cache: &Cache<'_>) -> Result<(),
                 .args(pins.iter().map(|pin| format!("{}={}", pin.name, pin.version)));
         })
         .run(|_, line| progress.read(line, observer));
-    // What did come is kept even so: the next try has less to do.
+    // What did come is kept even so: the next try has less to do. What came in part is nobody's lie.
+    let mut missing = 0;
     for pin in pins {
         let file = apt.files().join(file_name(pin));
-        if done.is_ok() || file.exists() {
-            let name = format!("{} {}", pin.name, pin.version);
-            cache.keep_file(&file, &name, &pin.digest, Some(pin.size))?;
+        let name = format!("{} {}", pin.name, pin.version);
+        match cache.keep_file(&file, &name, &pin.digest, Some(pin.size)) {
+            Ok(_) => {}
+            Err(_) if done.is_err() => missing += pin.size,
+            Err(error) => return Err(error),
         }
     }
-    done?;
+    done.map_err(|error| error.or_full(&apt.files(), missing))?;
     observer(Event::Done(PART));
     Ok(())
 }

@@ -61,6 +61,7 @@ fn known_to_mmdebstrap(
                 .arg(format!("--setup-hook=sed 's/^/{MARK}/' \"$1/etc/apt/sources.list\""))
                 .args([suite, "-"]);
         })
+        .writes_to(&workshop.temp_dir)
         .run(|_, line| lines.extend(line.strip_prefix(MARK).map(str::to_owned)))?;
     Ok(lines)
 }

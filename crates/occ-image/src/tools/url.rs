@@ -41,6 +41,9 @@ const ALWAYS: [&str; 16] = [
     "2147483648",
 ];
 
+/// SPEC: curl(1), "EXIT CODES": "Write error. curl could not write data to a local filesystem or similar."
+const WRITE_ERROR: i32 = 23;
+
 /// Fetches what the cache does not have of some tools' files.
 pub(super) fn fetch(
     plans: &[&ToolPlan],
@@ -78,6 +81,7 @@ fn download(
             command.envs(workshop.environment.iter().cloned());
         })
         .writes_to(work.path())
+        .cannot_write_is(WRITE_ERROR)
         .run(|stream, line| {
             if stream == Stream::Out {
                 line.clone_into(&mut status);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use occ_image::{Architecture, BuildError, DebianPin, Event, Lock, Upgrade};
 use occ_oci::{Digest, Platform};
+use occ_testkit::SmallDisk;
 
 use crate::debian::{Shop, recipe};
 use crate::debian_faults::{no_leftovers, plan_of};
@@ -28,6 +29,18 @@ const BEGINNING: [Package; 2] = [
     ("base", "1", "base", "Essential: yes\nPriority: required\n"),
     ("apt", "3", "apt", "Depends: base\n"),
 ];
+
+/// The name of a package whose file is large: [`HEAVY_SIZE`] bytes.
+const HEAVY: &str = "heavy";
+const HEAVY_SIZE: usize = 24 << 20;
+
+fn file_of(name: &str, version: &str, architecture: &str) -> Vec<u8> {
+    let mut bytes = format!("{name} {version} {architecture}").into_bytes();
+    if name == HEAVY {
+        bytes.resize(HEAVY_SIZE, b'.');
+    }
+    bytes
+}
 
 /// A workshop whose apt knows an archive with these packages, and newer ones for updates.
 fn shop_of(packages: &[Package], updates: &[Package]) -> Shop {
@@ -68,8 +81,8 @@ fn write_suite(folder: &Path, suite: &str, packages: &[Package]) {
             if *source == AMD64_ONLY && architecture != "amd64" {
                 continue;
             }
-            let bytes = format!("{name} {version} {architecture}");
-            let digest = Digest::sha256(bytes.as_bytes());
+            let bytes = file_of(name, version, architecture);
+            let digest = Digest::sha256(&bytes);
             fs::write(pool.join(format!("{name}_{version}_{architecture}.deb")), &bytes).unwrap();
             list += &format!(
                 "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSource: {source}\n\
@@ -296,4 +309,25 @@ fn a_file_that_is_not_what_the_archives_own_list_says_is_not_used() {
     let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
     assert!(tail.iter().any(|line| line.contains("Hash Sum mismatch")), "{tail:?}");
     no_leftovers(&shop);
+}
+
+#[test]
+fn a_disk_that_is_full_before_all_packages_are_there_is_named_and_what_came_is_kept() {
+    let packages = [(HEAVY, "1", HEAVY, ""), ("light", "1", "light", "")];
+    let recipe = recipe(&[("one", &[HEAVY, "light"])]);
+    let lock = shop_of(&packages, &[]).lock(&recipe, None, Upgrade::Needed).unwrap();
+    let shop = shop_of(&packages, &[]);
+    let cache = shop.path("cache");
+    let _disk = SmallDisk::mount(&cache, "20m");
+    let groups = lock.groups(Architecture::Amd64);
+    let pins: Vec<_> = groups.flat_map(|group| group.packages.clone()).collect();
+    let locked = || shop.lock(&recipe, None, Upgrade::Needed).unwrap_err();
+    for error in [shop.build(plan_of(Platform::LinuxAmd64, &pins)).unwrap_err(), locked()] {
+        let BuildError::StorageFull { path } = error else { panic!("{error}") };
+        assert!(path.starts_with(&cache), "{path:?}");
+        no_leftovers(&shop);
+    }
+    let base = pins.iter().find(|pin| pin.name == "base").unwrap();
+    let kept = cache.join(format!("workshop-v2/files/sha256-{}", base.digest.hex()));
+    assert_eq!(fs::read(kept).unwrap(), b"base 1 amd64");
 }

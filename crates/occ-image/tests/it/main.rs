@@ -5,6 +5,7 @@ mod contents;
 mod daemon;
 mod debian;
 mod debian_faults;
+mod debian_resolve;
 mod diff;
 mod dockerfile;
 mod guest;

@@ -183,6 +183,7 @@ impl<'a> Cargo<'a> {
                 command.current_dir(self.work).envs(self.workshop.environment.iter().cloned());
             })
             .writes_to(self.work)
+            .writes_to(&self.home)
     }
 }
 

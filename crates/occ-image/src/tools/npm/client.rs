@@ -91,13 +91,27 @@ impl<'a> Client<'a> {
             Ok(()) => Ok(printed),
             Err(error) => {
                 let answer: Option<Answer> = serde_json::from_str(&printed).ok();
-                Err(Failure { said: answer.map(|answer| answer.error), error: error.into() })
+                Err(Failure::new(answer.map(|answer| answer.error), error, self.folder))
             }
         }
     }
 }
 
 impl Failure {
+    fn new(said: Option<Said>, error: BuildError, folder: &Path) -> Self {
+        // npm's codes are names of errno where the system refuses something.
+        let full = |said: &Said| matches!(said.code.as_str(), "ENOSPC" | "EDQUOT");
+        match error {
+            BuildError::ProgramFailed { .. } if said.as_ref().is_some_and(full) => {
+                let path = folder.to_owned();
+                Self { said: None, error: BuildError::StorageFull { path }.into() }
+            }
+            // Nothing that it says of a registry counts then.
+            BuildError::StorageFull { .. } => Self { said: None, error: error.into() },
+            _ => Self { said, error: error.into() },
+        }
+    }
+
     /// Returns whether it is about one package, and not about npm, the registry or the way to it.
     pub(super) fn is_of_one_package(&self) -> bool {
         self.kind() != Kind::Other

@@ -77,7 +77,10 @@ impl<'a> Pip<'a> {
     /// Fetches exactly one wheel.
     pub(super) fn fetch(&self, pin: &PackagePin) -> Result<(), BuildError> {
         let name = pin.file.as_deref().unwrap_or_default();
-        let wheel = self.download(&requirement(&pin.name, &pin.version)?, &tags_of(name))?;
+        let wanted = requirement(&pin.name, &pin.version)?;
+        let wheel = self
+            .download(&wanted, &tags_of(name))
+            .map_err(|error| error.or_full(self.work, pin.size))?;
         if wheel.file_name().is_none_or(|brought| brought != name) {
             return Err(self.not_available(name));
         }
@@ -119,7 +122,7 @@ impl<'a> Pip<'a> {
         // Only when asked to say everything, it tells an index that has nothing from one that fails.
         let again = self.call(&["-vv"], arguments, requirement, tags);
         match again.run(|_, line| said.hear(line)) {
-            Err(BuildError::Cancelled) => Err(BuildError::Cancelled),
+            Err(error @ (BuildError::Cancelled | BuildError::StorageFull { .. })) => Err(error),
             _ => Err(match said.not_asked {
                 Some(why) => BuildError::ProgramFailed { name, status, tail: vec![why] },
                 None => self.not_available(requirement),
@@ -163,6 +166,8 @@ impl<'a> Pip<'a> {
             .with(|command| {
                 command.current_dir(self.work);
                 command.envs(self.workshop.environment.iter().cloned());
+                // Half a wheel is on no other disk than the whole one.
+                command.env("TMPDIR", self.work);
             })
             .writes_to(self.work)
     }

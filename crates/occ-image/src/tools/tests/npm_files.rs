@@ -6,7 +6,7 @@ use occ_layer::tree::{Entry, Kind};
 use occ_oci::Platform;
 use serde_json::json;
 
-use super::packed::elf;
+use super::packed::{elf, noise};
 use super::registry::{Package, Registry};
 use super::server::Answer;
 use super::shop::{bytes, plan, tool};
@@ -241,4 +241,24 @@ fn names_of_a_lock_reach_npm_only_as_names() {
         let refused = registry.shop().fetch(&plan(&one, Some(&lock), Platform::LinuxAmd64));
         assert!(matches!(refused, Err(BuildError::Unsuitable { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn a_full_disk_is_told_from_a_registry_that_fails() {
+    let mut registry = Registry::new();
+    registry.publish(&Package::new("one", "1.0.0").file("share/x", noise(6 << 20)));
+    let one = one("\"/usr/share/one\" = \"share\"", "");
+    let lock = registry.shop().resolve(&one).unwrap();
+    let plan = plan(&one, Some(&lock), Platform::LinuxAmd64);
+    let shop = registry.shop();
+    let disk = shop.on_small_disk("4m");
+    shop.assert_full(shop.fetch(&plan));
+    shop.assert_full(shop.resolve(&one).map(|_| ()));
+    drop(disk);
+
+    // npm has cleaned up when it says so.
+    let mut shop = registry.shop();
+    let said = r#"{"error": {"code": "ENOSPC", "summary": "nothing that anybody reads"}}"#;
+    shop.workshop.programs.npm = shop.script(&format!("echo '{said}'; exit 228"));
+    shop.assert_full(shop.fetch(&plan));
 }

@@ -71,3 +71,15 @@ pub(super) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.extend([0, 0]);
     zip
 }
+
+/// Returns bytes that nothing makes fewer.
+pub(super) fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        // Knuth's MMIX generator; its upper bits are the good ones.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    (0..size).map(|_| next()).collect()
+}

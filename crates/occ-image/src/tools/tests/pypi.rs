@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use occ_oci::{Digest, Platform};
 
-use super::packed::{elf, zip};
+use super::packed::{elf, noise, zip};
 use super::server::{Answer, Manner, Server};
 use super::shop::{Shop, bytes, plan, tool};
 use crate::error::BuildError;
@@ -255,4 +255,17 @@ fn without_python_or_pip_the_debian_package_is_named() {
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     shop.workshop.programs.python = python;
     assert_eq!(missing(&shop), "python3-pip");
+}
+
+#[test]
+fn a_full_disk_is_told_from_an_index_that_fails() {
+    let mut index = Index::new();
+    for tag in [AMD64, ARM64] {
+        index.add(&name("1.0.0", tag), &wheel("1.0.0", &noise(6 << 20)), None);
+    }
+    let lock = index.shop().resolve(&one()).unwrap();
+    let shop = index.shop();
+    let _disk = shop.on_small_disk("4m");
+    shop.assert_full(shop.fetch(&plan(&one(), Some(&lock), Platform::LinuxAmd64)));
+    shop.assert_full(shop.resolve(&one()).map(|_| ()));
 }

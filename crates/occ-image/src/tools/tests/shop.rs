@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use occ_layer::tree::{Entry, Kind, LayerTree};
 use occ_oci::{Digest, Platform};
+use occ_testkit::SmallDisk;
 use tempfile::TempDir;
 
 use crate::cache::{Cache, folder};
@@ -54,6 +57,30 @@ impl Shop {
 
     pub(super) fn set(&mut self, name: &str, value: impl std::fmt::Display) {
         self.workshop.environment.push((name.to_owned(), value.to_string()));
+    }
+
+    /// Puts the cache on a small disk, of this size.
+    pub(super) fn on_small_disk(&self, size: &str) -> SmallDisk {
+        SmallDisk::mount(&self.workshop.cache_dir, size)
+    }
+
+    /// Writes a program that is used instead of a real one.
+    pub(super) fn script(&self, body: &str) -> PathBuf {
+        let path = self.folder.path().join("script");
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Panics unless it is the cache's disk that is full.
+    #[track_caller]
+    pub(super) fn assert_full(&self, what: Result<(), BuildError>) {
+        match what {
+            Err(BuildError::StorageFull { path }) => {
+                assert!(path.starts_with(&self.workshop.cache_dir), "{path:?}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Does something with the cache.

@@ -2,7 +2,7 @@
 
 use occ_oci::{Digest, Platform, VerifyingError};
 
-use super::packed::{elf, tar_gz, zip};
+use super::packed::{elf, noise, tar_gz, zip};
 use super::server::{Answer, Manner, Server};
 use super::shop::{Shop, bytes, plan, tool};
 use crate::error::BuildError;
@@ -200,4 +200,24 @@ fn without_curl_its_package_is_named() {
         matches!(missing, Err(BuildError::MissingProgram { package: "curl", .. })),
         "{missing:?}"
     );
+}
+
+#[test]
+fn a_full_disk_is_told_from_a_server_that_fails() {
+    let server = Server::new();
+    let body = noise(6 << 20);
+    server.set("/one", Answer::ok(body.clone()));
+    let plan = planned(&server, "/one", &body, AS_IT_IS);
+    let shop = Shop::new();
+    let disk = shop.on_small_disk("4m");
+    shop.assert_full(shop.fetch(&plan));
+    drop(disk);
+
+    // curl knows that it cannot write also where there is room again when somebody looks.
+    let mut shop = Shop::new();
+    shop.workshop.programs.curl = shop.script("exit 23");
+    shop.assert_full(shop.fetch(&plan));
+    shop.workshop.programs.curl = shop.script("exit 22");
+    let failed = shop.fetch(&plan);
+    assert!(matches!(failed, Err(BuildError::ProgramFailed { .. })), "{failed:?}");
 }
