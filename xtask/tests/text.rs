@@ -133,3 +133,40 @@ fn is_shell(text: &Text) -> bool {
     let by_name = ["zshrc", "zprofile"].iter().any(|name| text.path.ends_with(name));
     by_name || (interpreter.starts_with("#!") && interpreter.ends_with("sh"))
 }
+
+#[test]
+fn every_file_of_code_is_part_of_a_crate() {
+    let texts = workspace::texts();
+    let names = |text: &Text, name: &str| {
+        let declaration = format!("mod {name};");
+        text.content
+            .lines()
+            .any(|line| line.split_once(&declaration).is_some_and(|it| it.1.is_empty()))
+    };
+    let mut orphans = Vec::new();
+    for text in &texts {
+        let path = Path::new(&text.path);
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let mut folder = path.parent().expect("a file is in a folder");
+        let mut name = path.file_stem().expect("it has a name");
+        if name == "mod" {
+            (name, folder) =
+                (folder.file_name().expect("a name"), folder.parent().expect("it has one"));
+        }
+        // Cargo knows these by where they are.
+        let is_root = ["lib", "main", "build"].iter().any(|root| name == *root)
+            || ["tests", "examples", "benches"].iter().any(|it| folder.ends_with(it))
+                && !text.path.contains("/src/");
+        let file = folder.with_extension("rs");
+        let is_near = |other: &&Text| {
+            Path::new(&other.path) == file || Path::new(&other.path).parent() == Some(folder)
+        };
+        let name = name.to_string_lossy();
+        if !is_root && !texts.iter().filter(is_near).any(|near| names(near, &name)) {
+            orphans.push(text.path.clone());
+        }
+    }
+    none_of(&orphans, "a file that no `mod` names is not compiled, and its tests are never run");
+}
