@@ -55,6 +55,17 @@ pub const INSTANCE_PATH: &str = "/path";
 pub const PASSWORD_FILE: &str = "/run/opencode-cloud/password";
 /// The folder of [`PASSWORD_FILE`]; it is in the image.
 pub const RUNTIME_FOLDER: &str = "/run/opencode-cloud";
+/// The folder with one file for every variable that only the server is to see; it is put into a container
+/// before it starts, and [`ENTRYPOINT`] reads it.
+pub const SECRETS_FOLDER: &str = "/run/opencode-cloud/secrets";
+/// The image's certificates of authorities with those of the host, where a host has its own.
+pub const CERTIFICATES_FILE: &str = "/run/opencode-cloud/ca-certificates.crt";
+/// The image's certificates of authorities.
+pub const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// A name and an address for commits from the host.
+pub const GIT_IDENTITY_FILE: &str = "/run/opencode-cloud/gitconfig";
+/// The socket of the host's SSH agent, where it is let in.
+pub const SSH_AGENT: &str = "/run/opencode-cloud/ssh-agent";
 /// opencode's managed configuration: merged last, so that no project can change it.
 pub const MANAGED_CONFIG: &str = "/etc/opencode/opencode.json";
 /// The file with the version of opencode-cloud that made the image.

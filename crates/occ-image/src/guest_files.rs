@@ -151,7 +151,9 @@ mod tests {
     use occ_oci::Platform;
 
     use super::*;
-    use crate::guest::{EXIT_NO_PASSWORD, OPENCODE, PASSWORD_FILE, PORT, WORKSPACE};
+    use crate::guest::{
+        EXIT_NO_PASSWORD, OPENCODE, PASSWORD_FILE, PORT, SECRETS_FOLDER, WORKSPACE,
+    };
 
     #[test]
     fn allowing_hosted_models_changes_nothing_else_of_the_managed_configuration() {
@@ -269,6 +271,8 @@ mod tests {
             entrypoint.contains(&format!("{OPENCODE} serve --hostname 0.0.0.0 --port {PORT} "))
         );
         assert!(entrypoint.contains(&format!("exit {EXIT_NO_PASSWORD} ")));
+        assert_eq!(SECRETS_FOLDER, format!("{RUNTIME_FOLDER}/secrets"));
+        assert!(entrypoint.contains("\"${password_file%/*}\"/secrets/*"));
         let healthcheck = text(HEALTHCHECK);
         assert!(healthcheck.contains(&format!("password_file={PASSWORD_FILE}\n")));
         for path in [crate::guest::HEALTH_PATH, crate::guest::INSTANCE_PATH] {

@@ -1,5 +1,6 @@
 //! Makes a plan true, step by step; what cannot be finished is taken back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ImageId};
@@ -13,6 +14,7 @@ use crate::password::Password;
 use crate::plan::Plan;
 use crate::ports::Server;
 use crate::record::{ImageState, Record};
+use crate::secret::SecretValue;
 use crate::spec::SandboxSpec;
 use crate::step::Step;
 use crate::undo::Undo;
@@ -33,6 +35,8 @@ struct Progress {
     record: Option<Record>,
     changing: Option<Changing>,
     undo: Undo,
+    /// Values of the secrets, when a step needs them.
+    secrets: BTreeMap<String, SecretValue>,
 }
 
 /// Applies a plan for `spec`.
@@ -48,6 +52,8 @@ pub async fn apply<E: Engine, S: Server>(
     spec: &SandboxSpec,
     world: &World<'_, E, S>,
 ) -> Result<Outcome, ApplyError> {
+    // What can be missing is missed before anything is touched.
+    let secrets = secrets(plan, spec, world).await?;
     let password = password(world)?;
     let mut progress = Progress {
         image: plan.image.clone(),
@@ -56,6 +62,7 @@ pub async fn apply<E: Engine, S: Server>(
         record: None,
         changing: None,
         undo: Undo::default(),
+        secrets,
     };
     for (index, step) in plan.steps.iter().enumerate() {
         (world.observer)(Event::Begin {
@@ -127,6 +134,20 @@ fn left<E, S>(world: &World<'_, E, S>, error: &ApplyError) {
     (world.observer)(Event::LeftForLater { why: crate::acquire::one_line(error) });
 }
 
+async fn secrets<E, S>(
+    plan: &Plan,
+    spec: &SandboxSpec,
+    world: &World<'_, E, S>,
+) -> Result<BTreeMap<String, SecretValue>, ApplyError> {
+    if !plan.steps.contains(&Step::InsertFiles) {
+        return Ok(BTreeMap::new());
+    }
+    tokio::select! {
+        values = crate::secret::secrets(spec, world.secrets) => Ok(values?),
+        () = world.cancel.cancelled() => Err(ApplyError::Interrupted),
+    }
+}
+
 fn password<E, S>(world: &World<'_, E, S>) -> Result<Password, ApplyError> {
     if let Some(password) = crate::password::load(world.home)? {
         return Ok(password);
@@ -171,6 +192,9 @@ async fn run<E: Engine, S: Server>(
         Step::ProveFolder { path, owner } => {
             crate::probe::prove_folder(world, spec, image(progress), path, *owner).await?;
         }
+        Step::ProveMounts { mounts, owner } => {
+            crate::prove_mounts::prove_mounts(world, spec, image(progress), mounts, *owner).await?;
+        }
         Step::CreateContainer { container } => {
             let container = ContainerSpec { image: image(progress), ..(**container).clone() };
             engine.create_container(&container).await.map_err(failed())?;
@@ -178,8 +202,9 @@ async fn run<E: Engine, S: Server>(
                 progress.undo.container(&name);
             }
         }
-        Step::InsertPassword => {
-            let files = crate::guest_files::files(engine, &name, spec, password).await;
+        Step::InsertFiles => {
+            let files =
+                crate::guest_files::files(engine, &name, spec, password, &progress.secrets).await;
             let files = files.map_err(failed())?;
             engine.upload(&name, &files).await.map_err(failed())?;
         }
@@ -218,7 +243,7 @@ async fn run<E: Engine, S: Server>(
         }
         of_a_change => {
             let changing = progress.changing.as_mut().expect("a change begins before its steps");
-            run_change(of_a_change, spec, world, password, changing).await?;
+            run_change(of_a_change, spec, world, password, &progress.secrets, changing).await?;
         }
     }
     Ok(())
@@ -229,6 +254,7 @@ async fn run_change<E: Engine, S: Server>(
     spec: &SandboxSpec,
     world: &World<'_, E, S>,
     password: &Password,
+    secrets: &BTreeMap<String, SecretValue>,
     changing: &mut Changing,
 ) -> Result<(), ApplyError> {
     match step {
@@ -236,7 +262,7 @@ async fn run_change<E: Engine, S: Server>(
             changing.copy_for_trial(copies, spec, world, password).await
         }
         Step::StartTrial { container } => {
-            changing.start_trial(container, spec, world, password).await
+            changing.start_trial(container, spec, world, password, secrets).await
         }
         Step::AwaitTrial { timeout } => changing.await_trial(spec, world, password, *timeout).await,
         Step::RemoveTrial => changing.remove_trial(spec, world).await,

@@ -1,6 +1,6 @@
 //! The steps of a change, made true.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ImageId, Phase};
@@ -11,6 +11,7 @@ use crate::error::ApplyError;
 use crate::health;
 use crate::password::Password;
 use crate::ports::Server;
+use crate::secret::SecretValue;
 use crate::spec::SandboxSpec;
 use crate::world::World;
 
@@ -68,12 +69,14 @@ impl Changing {
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
         password: &Password,
+        secrets: &BTreeMap<String, SecretValue>,
     ) -> Result<(), ApplyError> {
         let engine = world.engine;
         let failed = || ApplyError::engine("start the trial");
         let container = ContainerSpec { image: self.image(), ..container.clone() };
         engine.create_container(&container).await.map_err(failed())?;
-        let files = crate::guest_files::files(engine, &container.name, spec, password).await;
+        let files =
+            crate::guest_files::files(engine, &container.name, spec, password, secrets).await;
         engine.upload(&container.name, &files.map_err(failed())?).await.map_err(failed())?;
         engine.start_container(&container.name).await.map_err(failed())
     }

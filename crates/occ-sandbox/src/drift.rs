@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::choice::Acquire;
+use crate::given::only_found;
 use crate::refusal::stranger;
 use crate::spec::SandboxSpec;
 
@@ -69,7 +70,8 @@ pub fn drift(spec: &SandboxSpec, container: &ContainerState) -> Vec<Drift> {
     let image = image.map(|to| Drift::Image { from: container.image.clone(), to: to.clone() });
     let settings = spec.fixed().into_iter().filter_map(|(name, to)| {
         let from = made.get(&name).cloned().unwrap_or(Value::Null);
-        (from != to).then_some(Drift::Setting { name, from, to })
+        let found_elsewhere = container.phase.is_up() && only_found(&from, &to);
+        (from != to && !found_elsewhere).then_some(Drift::Setting { name, from, to })
     });
     image.into_iter().chain(settings).collect()
 }

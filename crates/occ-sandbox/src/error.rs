@@ -1,12 +1,13 @@
 //! Why a plan was not finished.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use occ_engine::ExitStatus;
 
 use crate::files::FileError;
+use crate::secret::SecretError;
 use crate::spec::Owner;
 
 /// Why a plan was not finished; what it had done is taken back.
@@ -59,6 +60,9 @@ pub enum ApplyError {
     /// A mount does not work as wished.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The value of a secret could not be had; nothing was touched.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A file of ours could not be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -116,6 +120,20 @@ pub enum ProbeError {
         /// What the probe said.
         said: String,
     },
+    /// The sandbox's user cannot read there.
+    #[error("the sandbox's user {}:{} cannot read {path}", owner.uid, owner.gid)]
+    NotReadable {
+        /// The folder.
+        path: PathBuf,
+        /// The user.
+        owner: Owner,
+    },
+    /// A mount that is to be read only can be written to.
+    #[error("the sandbox can write to {path}, which it is only to read")]
+    NotReadOnly {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file made inside belongs to somebody else outside.
     #[error(
         "a file made inside belongs to {}:{} outside instead of {}:{}, the owner of {path}",
@@ -159,4 +177,21 @@ pub enum ProbeError {
         /// How long it was waited for.
         after: Duration,
     },
+}
+
+impl ProbeError {
+    /// Returns the folder it is about, when it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotWritable { path, .. }
+            | Self::NotReadable { path, .. }
+            | Self::NotReadOnly { path }
+            | Self::OtherOwner { path, .. }
+            | Self::NotSeen { path } => Some(path),
+            Self::NotOwned { .. }
+            | Self::NotCopied { .. }
+            | Self::NoSource { .. }
+            | Self::NoEnd { .. } => None,
+        }
+    }
 }

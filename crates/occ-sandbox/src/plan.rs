@@ -7,6 +7,7 @@ use crate::change::Cause;
 use crate::choice::{Acquire, Reuse, plan_bring};
 use crate::drift::{Drift, drift};
 use crate::foreign::foreign;
+use crate::mount::Access;
 use crate::observe::{Observation, PortState, Surroundings};
 use crate::question::{Consent, Question, Topic};
 use crate::refusal::{FolderProblem, Refusal, stranger};
@@ -114,7 +115,7 @@ fn question(
 /// Steps for a container that is what is wished, whatever phase it is in.
 fn resume(spec: &SandboxSpec, container: &ContainerState) -> Plan {
     let wait = Step::AwaitReady { timeout: spec.start_timeout };
-    let start = [Step::InsertPassword, Step::StartContainer];
+    let start = [Step::InsertFiles, Step::StartContainer];
     let mut steps = match container.phase {
         Phase::Running => vec![],
         Phase::Paused => vec![Step::Unpause],
@@ -147,6 +148,9 @@ fn make(
     if let Workspace::Folder { path, owner } = &spec.workspace {
         steps.push(Step::ProveFolder { path: path.clone(), owner: *owner });
     }
+    if !spec.given.mounts.is_empty() {
+        steps.push(Step::ProveMounts { mounts: spec.given.mounts.clone(), owner: spec.owner() });
+    }
     let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
     if let Some(old) = old {
         let trial = |copies: &[_]| fitted(spec.trial(id.clone(), copies), &seen.engine);
@@ -161,7 +165,7 @@ fn make(
         steps.push(Step::OwnVolumes { owner });
     }
     steps.extend([
-        Step::InsertPassword,
+        Step::InsertFiles,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
     ]);
@@ -227,20 +231,50 @@ pub(crate) fn refusal(spec: &SandboxSpec, seen: &Observation) -> Option<Refusal>
     labelled
         .find_map(|volume| stranger(claim, &volume.name, &volume.labels))
         .or_else(|| folder_problem(spec, &around.engine))
+        .or_else(|| mount_problem(spec, &around.engine))
+        .or_else(|| agent_problem(spec, &around.engine))
 }
 
 fn folder_problem(spec: &SandboxSpec, engine: &EngineFacts) -> Option<Refusal> {
     let Workspace::Folder { path, owner } = &spec.workspace else { return None };
-    let why = if !engine.local {
-        FolderProblem::RemoteEngine
-    } else if engine.rootless {
-        FolderProblem::RootlessEngine
-    } else if engine.userns_remap {
-        FolderProblem::RemappedUsers
-    } else if owner.uid == 0 {
-        FolderProblem::OwnedByRoot
-    } else {
-        return None;
-    };
+    let why = problem(engine, *owner)?;
     Some(Refusal::Folder { path: path.clone(), why })
+}
+
+/// Why files of an owner could not belong to it.
+fn problem(engine: &EngineFacts, owner: Owner) -> Option<FolderProblem> {
+    if !engine.local {
+        Some(FolderProblem::RemoteEngine)
+    } else if engine.rootless {
+        Some(FolderProblem::RootlessEngine)
+    } else if engine.userns_remap {
+        Some(FolderProblem::RemappedUsers)
+    } else if owner.uid == 0 {
+        Some(FolderProblem::OwnedByRoot)
+    } else {
+        None
+    }
+}
+
+/// A folder that is only read needs no owner: the probe finds out.
+fn mount_problem(spec: &SandboxSpec, engine: &EngineFacts) -> Option<Refusal> {
+    spec.given.mounts.iter().find_map(|mount| {
+        let why = match mount.access {
+            Access::ReadWrite => problem(engine, mount.owner),
+            Access::ReadOnly => (!engine.local).then_some(FolderProblem::RemoteEngine),
+        };
+        Some(Refusal::Mount { path: mount.source.clone(), why: why? })
+    })
+}
+
+/// An agent answers its own user alone.
+fn agent_problem(spec: &SandboxSpec, engine: &EngineFacts) -> Option<Refusal> {
+    let agent = spec.given.ssh_agent.there()?;
+    let other = spec.owner().uid != agent.owner.uid;
+    let why = problem(engine, agent.owner);
+    if why.is_none() && !other {
+        return None;
+    }
+    let (agent, user) = (agent.owner.uid, spec.owner().uid);
+    Some(Refusal::SshAgent { agent, user, why })
 }

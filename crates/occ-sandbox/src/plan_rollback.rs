@@ -94,7 +94,7 @@ fn steps(
         steps.push(Step::PutBack { copies: put_back });
     }
     steps.extend([
-        Step::InsertPassword,
+        Step::InsertFiles,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
         Step::ProveLocked,

@@ -20,7 +20,7 @@ use crate::spec::{Owner, SandboxSpec};
 use crate::world::World;
 
 /// How long a probe may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Gives volumes, named with their places inside, to the sandbox's user.
 pub(crate) async fn own_volumes<E: Engine, S>(

@@ -53,9 +53,25 @@ pub enum Refusal {
         /// Why.
         why: FolderProblem,
     },
+    /// The folder cannot be mounted.
+    Mount {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: FolderProblem,
+    },
+    /// The SSH agent would not answer the sandbox.
+    SshAgent {
+        /// Number of the user who owns the agent.
+        agent: u32,
+        /// Number of the sandbox's user.
+        user: u32,
+        /// Why, where it is not that the two are different.
+        why: Option<FolderProblem>,
+    },
 }
 
-/// Why a folder of the host cannot be the workspace.
+/// Why a folder of the host cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderProblem {
     /// It belongs to root, and the sandbox never runs as root.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::change::VolumeCopy;
 use crate::choice::Acquire;
+use crate::given::Given;
 use crate::instance::Instance;
 use crate::refusal::Claim;
 
@@ -29,6 +30,8 @@ pub struct SandboxSpec {
     pub port: u16,
     /// Where the agent works.
     pub workspace: Workspace,
+    /// What it is given of the host beside the workspace.
+    pub given: Given,
     /// Walls around the processes.
     pub isolation: Isolation,
     /// Limits of memory, processor time and processes.
@@ -98,7 +101,7 @@ impl SandboxSpec {
     /// Returns the user and group the sandbox's processes run as.
     pub fn owner(&self) -> Owner {
         match &self.workspace {
-            Workspace::Volume => Owner::GUEST,
+            Workspace::Volume => self.given.owner().unwrap_or(Owner::GUEST),
             Workspace::Folder { owner, .. } => *owner,
         }
     }
@@ -152,7 +155,7 @@ impl SandboxSpec {
             Workspace::Volume => json!("volume"),
             Workspace::Folder { path, owner } => json!({ "folder": path, "owner": owner }),
         };
-        [
+        let own = [
             ("bind_address", json!(self.bind)),
             ("hosted_models", json!(self.hosted_models)),
             ("isolation", json!(self.isolation)),
@@ -160,11 +163,11 @@ impl SandboxSpec {
             ("logs", json!(self.logs)),
             ("port", json!(self.port)),
             ("restart", json!(self.restart)),
+            ("user", json!(format!("{}:{}", self.owner().uid, self.owner().gid))),
             ("workspace", workspace),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        ];
+        let all = own.into_iter().chain(self.given.fixed());
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Returns the container this wish means, running `image`.
@@ -185,6 +188,7 @@ impl SandboxSpec {
                 read_only: false,
             });
         }
+        mounts.extend(self.given.mounts());
         let owner = self.owner();
         ContainerSpec {
             name: self.instance.container(),
@@ -193,7 +197,7 @@ impl SandboxSpec {
             user: (owner != Owner::GUEST).then(|| format!("{}:{}", owner.uid, owner.gid)),
             entrypoint: None,
             command: None,
-            env: BTreeMap::new(),
+            env: self.given.environment(),
             labels: self.labels(),
             mounts,
             publish: vec![Publish {

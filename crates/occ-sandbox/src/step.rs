@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::change::{Journal, VolumeCopy};
 use crate::choice::Reuse;
 use crate::drift::Drift;
+use crate::mount::FolderMount;
 use crate::spec::Owner;
 
 /// One thing that will be done; the smallest we promise to finish or undo.
@@ -107,13 +108,20 @@ pub enum Step {
         /// Its owner.
         owner: Owner,
     },
+    /// Prove that the sandbox's user can use the mounts as wished.
+    ProveMounts {
+        /// The folders.
+        mounts: Vec<FolderMount>,
+        /// The user.
+        owner: Owner,
+    },
     /// Create the container.
     CreateContainer {
         /// What it is, but for the image that an earlier step brings.
         container: Box<ContainerSpec>,
     },
-    /// Put the password where the server reads it; not in the environment.
-    InsertPassword,
+    /// Put the password, secrets and the like where the server reads them; not in the environment.
+    InsertFiles,
     /// Let a paused container go on.
     Unpause,
     /// Stop a container that its restart policy keeps starting.
@@ -194,10 +202,15 @@ impl fmt::Display for Step {
                 owner.gid,
                 path.display()
             ),
+            Self::ProveMounts { mounts, owner } => {
+                let mounts: Vec<String> = mounts.iter().map(ToString::to_string).collect();
+                let (uid, gid) = (owner.uid, owner.gid);
+                write!(f, "prove that user {uid}:{gid} can use the folders: {}", mounts.join(", "))
+            }
             Self::CreateContainer { container } => {
                 write!(f, "create the container ({}): {}", describe(container), container.name)
             }
-            Self::InsertPassword => f.write_str("put the password in (not in the environment)"),
+            Self::InsertFiles => f.write_str("put the password in (not in the environment)"),
             Self::Unpause => f.write_str("let the paused container go on"),
             Self::StopContainer => f.write_str("stop the container that keeps restarting"),
             Self::StartContainer => f.write_str("start the container"),

@@ -8,6 +8,7 @@ use crate::event::Observer;
 use crate::files::Lock;
 use crate::ports::ImageBuilder;
 use crate::record::Home;
+use crate::secret::SecretSource;
 
 /// What applying needs of the world.
 pub struct World<'a, E, S> {
@@ -17,6 +18,8 @@ pub struct World<'a, E, S> {
     pub server: &'a S,
     /// Who builds images; not needed where nothing is built.
     pub builder: Option<Arc<dyn ImageBuilder>>,
+    /// Who gets the values of secrets.
+    pub secrets: &'a dyn SecretSource,
     /// Where our files are.
     pub home: &'a Home,
     /// Proof that no other process works on this sandbox.

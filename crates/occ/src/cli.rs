@@ -110,6 +110,15 @@ pub(crate) enum Command {
     /// Read and change settings
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
+    /// Let sandboxes see folders of this host
+    #[command(subcommand)]
+    Mount(commands::mount::MountCommand),
+    /// Give sandboxes variables
+    #[command(subcommand)]
+    Env(commands::env::EnvCommand),
+    /// Give sandboxes secret variables, whose values are kept nowhere
+    #[command(subcommand)]
+    Secret(commands::secret::SecretCommand),
     /// Build, check and explain images
     #[command(subcommand)]
     Image(commands::image::ImageCommand),

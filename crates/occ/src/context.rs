@@ -13,6 +13,7 @@ use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
 use crate::env::Environment;
 use crate::failure::Failure;
+use crate::secrets::HostSecrets;
 use crate::terminal::Terminal;
 
 /// What every command is given.
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) instance: Instance,
     /// The wish to stop, from Ctrl-C.
     pub(crate) cancel: Cancel,
+    /// The values of secrets that were asked for so far.
+    pub(crate) secrets: HostSecrets,
 }
 
 impl Context {
@@ -32,7 +35,9 @@ impl Context {
     pub(crate) fn new(global: &Global) -> Self {
         let env = Environment::read();
         let terminal = Terminal::new(global, env.no_color);
-        Self { terminal, env, instance: global.instance.clone(), cancel: Cancel::default() }
+        let secrets = HostSecrets::new(&env);
+        let (instance, cancel) = (global.instance.clone(), Cancel::default());
+        Self { terminal, env, instance, cancel, secrets }
     }
 
     /// Returns the settings: defaults, file, environment.

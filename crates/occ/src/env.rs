@@ -63,6 +63,11 @@ impl Environment {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
+    /// Returns the user's home.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Returns the config file's path.
     pub(crate) fn config_file(&self) -> PathBuf {
         self.config_dir.join("config.json")

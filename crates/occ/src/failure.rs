@@ -156,6 +156,7 @@ impl From<ApplyError> for Failure {
             ApplyError::Pull { .. } => Exit::Network,
             ApplyError::Build(error) => build_exit(error),
             ApplyError::Probe(_)
+            | ApplyError::Secret(_)
             | ApplyError::File(_)
             | ApplyError::Unreadable(_)
             | ApplyError::Randomness(_) => Exit::Failed,
@@ -205,8 +206,21 @@ impl From<ApplyError> for Failure {
                     .hint("make room on the engine's disk: docker system df")
                     .hint("or change without a copy of the data: occ update --no-snapshot");
             }
-            ApplyError::Probe(_) => {
+            ApplyError::Probe(error) => {
                 failure = failure.hint("use a volume instead: occ start --workspace volume");
+                if let Some(path) = error.path() {
+                    let path = path.display();
+                    failure =
+                        failure.hint(format!("or leave a mount out: occ mount remove {path}"));
+                }
+            }
+            ApplyError::Secret(error) => {
+                failure = failure
+                    .hint(format!(
+                        "say where it is to be had: occ secret set {}=file:PATH",
+                        error.name
+                    ))
+                    .hint("nothing was changed");
             }
             ApplyError::DoorOpen(_) | ApplyError::Randomness(_) => {
                 failure = failure.hint("please report this: it must not happen");
@@ -297,7 +311,6 @@ impl From<Refusal> for Failure {
             )
             .hint(format!("rename it: docker rename {name} {name}-old"))
             .hint("or use another name for the sandbox: occ start --instance NAME"),
-            Refusal::Folder { path, why } => folder(&path, why),
             // PU-002 has this text.
             Refusal::NoPrevious => {
                 Self::new(Exit::Failed, "No previous image available for rollback")
@@ -315,12 +328,20 @@ impl From<Refusal> for Failure {
                 ),
             )
             .hint("set the workspace that it had: occ config show workspace"),
+            Refusal::Folder { path, why } => folder("be the workspace", &path, why),
+            Refusal::Mount { path, why } => folder("be mounted", &path, why),
+            Refusal::SshAgent { agent, user, why } => ssh_agent(agent, user, why),
         }
     }
 }
 
-fn folder(path: &std::path::Path, why: FolderProblem) -> Failure {
+fn folder(what: &str, path: &std::path::Path, why: FolderProblem) -> Failure {
     let path = path.display();
+    let message = format!("the folder cannot {what}: {path}");
+    let volume = match what {
+        "be mounted" => format!("leave it out: occ mount remove {path}"),
+        _ => "use a volume: occ start --workspace volume".to_owned(),
+    };
     let (why, hint) = match why {
         FolderProblem::OwnedByRoot => (
             "it belongs to root, and the sandbox never runs as root",
@@ -328,21 +349,41 @@ fn folder(path: &std::path::Path, why: FolderProblem) -> Failure {
         ),
         FolderProblem::RootlessEngine => (
             "the container engine runs without root, so that the sandbox's user is another one outside",
-            "use a volume: occ start --workspace volume".to_owned(),
+            volume,
         ),
         FolderProblem::RemappedUsers => (
             "the container engine maps users (userns-remap), so that the sandbox's user is another one outside",
-            "use a volume: occ start --workspace volume".to_owned(),
+            volume,
         ),
-        FolderProblem::RemoteEngine => (
-            "the container engine runs on another machine and cannot see it",
-            "use a volume: occ start --workspace volume".to_owned(),
-        ),
+        FolderProblem::RemoteEngine => {
+            ("the container engine runs on another machine and cannot see it", volume)
+        }
     };
-    let message = format!("the folder cannot be the workspace: {path}");
     let mut failure = Failure::new(Exit::Failed, message).hint(hint);
     failure.causes.push(why.to_owned());
     failure
+}
+
+/// Says why an agent would not answer.
+fn ssh_agent(agent: u32, user: u32, why: Option<FolderProblem>) -> Failure {
+    let why = match why {
+        Some(FolderProblem::OwnedByRoot) => {
+            "it belongs to root, and the sandbox never runs as root".to_owned()
+        }
+        Some(FolderProblem::RemoteEngine) => {
+            "the container engine runs on another machine".to_owned()
+        }
+        Some(FolderProblem::RootlessEngine | FolderProblem::RemappedUsers) => {
+            "the container engine maps users, so that the sandbox's user is another one outside"
+                .to_owned()
+        }
+        None => format!("it answers user {agent} alone, and the sandbox's user is {user}"),
+    };
+    let mut failure = Failure::new(Exit::Failed, "the SSH agent cannot be used in the sandbox");
+    failure.causes.push(why);
+    failure
+        .hint("work in a folder of yours, whose owner the sandbox's user becomes: occ start --workspace DIR")
+        .hint("or without the agent: occ config set ssh_agent false")
 }
 
 /// Returns the failure of a question nobody can be asked.
@@ -384,6 +425,33 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
         Question::BuildInstead { because } => failure.causes.clone_from(because),
     }
     failure
+}
+
+impl From<occ_sandbox::SecretError> for Failure {
+    fn from(error: occ_sandbox::SecretError) -> Self {
+        ApplyError::Secret(error).into()
+    }
+}
+
+impl From<occ_sandbox::MountError> for Failure {
+    fn from(error: occ_sandbox::MountError) -> Self {
+        use occ_sandbox::MountError;
+        let failure = Self::of(Exit::Usage, &error);
+        match error {
+            MountError::NotAbsolute { path } => {
+                let (folder, rest) = match path.strip_prefix("~") {
+                    Ok(rest) => ("$HOME", rest),
+                    Err(_) => ("$PWD", path.as_path()),
+                };
+                failure.hint(format!("in a shell: occ mount add \"{folder}/{}\"", rest.display()))
+            }
+            MountError::Reserved(_) => {
+                failure.hint("name a place in the workspace, or one of its own such as /data")
+            }
+            MountError::Machine(_) => failure.hint("mount the folder that is needed and no more"),
+            _ => failure,
+        }
+    }
 }
 
 impl From<occ_sandbox::FileError> for Failure {

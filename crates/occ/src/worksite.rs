@@ -42,6 +42,7 @@ impl<'a> Worksite<'a> {
             engine: self.engine,
             server: &Opencode,
             builder: self.builder.clone(),
+            secrets: &self.context.secrets,
             home: &self.home,
             lock: self.lock,
             observer: &*self.observer,

@@ -205,3 +205,59 @@ fn packages_that_opencode_installed_stay() {
     volume.start();
     assert!(real.is_symlink());
 }
+
+/// Runs the entrypoint on files below `folder`, with a program in opencode's place that shows its environment.
+fn entrypoint(folder: &Path) -> std::process::Output {
+    let script = fs::read_to_string(Path::new(IMAGE).join("guest/entrypoint")).unwrap();
+    let (run, programs) = (folder.join("run"), folder.join("programs"));
+    assert!(script.contains("/run/opencode-cloud") && script.contains("/usr/bin/opencode"));
+    let script = script
+        .replace("/run/opencode-cloud", run.to_str().unwrap())
+        .replace("/usr/bin/opencode", programs.join("opencode").to_str().unwrap());
+    fs::create_dir_all(&programs).unwrap();
+    for (name, text) in [
+        ("entrypoint", script.as_str()),
+        ("opencode", "#!/bin/sh\nenv"),
+        ("placeholder", "#!/bin/sh"),
+    ] {
+        fs::write(programs.join(name), text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(programs.join(name), mode).unwrap();
+    }
+    Command::new(programs.join("entrypoint"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_server_has_every_secret_in_its_environment_and_starts_without_any() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("password"), "open sesame").unwrap();
+    let shown = |output: std::process::Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let before = shown(entrypoint(folder.path()));
+    assert!(before.contains("OPENCODE_SERVER_PASSWORD=open sesame\n"), "{before}");
+
+    fs::create_dir(run.join("secrets")).unwrap();
+    let value = "it's \"quoted\" $HOME `id` \\n = #";
+    fs::write(run.join("secrets/TOKEN"), value).unwrap();
+    let after = shown(entrypoint(folder.path()));
+    assert!(after.contains(&format!("TOKEN={value}\n")), "{after}");
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_stops_the_start() {
+    let folder = TempDir::new().unwrap();
+    let secrets = folder.path().join("run/secrets");
+    fs::create_dir_all(secrets.join("TOKEN")).unwrap();
+    fs::write(folder.path().join("run/password"), "x").unwrap();
+    let ended = entrypoint(folder.path());
+    assert!(!ended.status.success());
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("TOKEN"), "{ended:?}");
+}

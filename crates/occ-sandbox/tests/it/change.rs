@@ -26,7 +26,7 @@ async fn the_old_sandbox_works_until_the_new_image_has_proved_itself_on_copies()
     let stage = running().await;
     let plan = plan_update(&stage, &Change::of(Cause::Update)).await.expect("plan");
     let first = ["begin", "copy", "try", "tried", "trial-over", "stop-old", "snapshot", "aside"];
-    let then = ["create", "password", "start", "ready", "sessions", "locked", "record", "finish"];
+    let then = ["create", "files", "start", "ready", "sessions", "locked", "record", "finish"];
     assert_eq!(kinds(&plan), [first, then].concat());
 }
 

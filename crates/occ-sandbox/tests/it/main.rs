@@ -5,6 +5,7 @@ mod change;
 mod choice;
 mod crash;
 mod faults;
+mod given;
 mod plan;
 mod stage;
 mod story;

@@ -22,7 +22,8 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
             Step::OwnVolumes { .. } => "own",
             Step::ProveFolder { .. } => "prove-folder",
             Step::CreateContainer { .. } => "create",
-            Step::InsertPassword => "password",
+            Step::ProveMounts { .. } => "prove-mounts",
+            Step::InsertFiles => "files",
             Step::Unpause => "unpause",
             Step::StopContainer => "stop",
             Step::StartContainer => "start",
@@ -47,10 +48,10 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
 }
 
 const VOLUMES: [&str; 6] = ["volume"; 6];
-const RUN: [&str; 6] = ["create", "password", "start", "ready", "locked", "record"];
+const RUN: [&str; 6] = ["create", "files", "start", "ready", "locked", "record"];
 /// The same in a change, up to where it is over.
 const RUN_CHANGED: [&str; 8] =
-    ["create", "password", "start", "ready", "sessions", "locked", "record", "finish"];
+    ["create", "files", "start", "ready", "sessions", "locked", "record", "finish"];
 
 #[tokio::test]
 async fn from_nothing_the_image_comes_first_and_the_proof_last() {

@@ -13,10 +13,10 @@ use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
 use occ_image::guest;
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
 use occ_sandbox::{
-    Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Home, ImageBuilder,
+    Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Given, Home, ImageBuilder,
     ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Recovered,
-    Reuse, SandboxSpec, Server, TryLock, Workspace, World, apply, bring, observe, plan_start,
-    recover,
+    Reuse, SandboxSpec, SecretError, SecretRef, SecretSource, SecretValue, Server, TryLock,
+    Workspace, World, apply, bring, observe, plan_start, recover,
 };
 
 /// Name of the image that a build gives.
@@ -119,6 +119,23 @@ impl Server for FakeServer {
     }
 }
 
+/// Values of secrets by their references.
+#[derive(Default)]
+pub(crate) struct FakeSecrets(pub(crate) Mutex<std::collections::BTreeMap<String, String>>);
+
+impl SecretSource for FakeSecrets {
+    fn value<'a>(
+        &'a self,
+        name: &'a str,
+        from: &'a SecretRef,
+    ) -> futures_util::future::BoxFuture<'a, Result<SecretValue, SecretError>> {
+        let value = self.0.lock().expect("lock").get(&from.to_string()).cloned();
+        let name = name.to_owned();
+        let missing = SecretError { name, why: "there is no such thing".into(), source: None };
+        Box::pin(async move { value.map(SecretValue::from).ok_or(missing) })
+    }
+}
+
 /// Builds an image of ours, as an archive that the fake engine reads.
 pub(crate) struct Builder;
 
@@ -173,6 +190,7 @@ pub(crate) fn wish() -> SandboxSpec {
         bind: IpAddr::from([127, 0, 0, 1]),
         port: 3000,
         workspace: Workspace::Volume,
+        given: Given::default(),
         isolation: Isolation::Strict,
         limits: Limits { memory: Some(2 << 30), cpu_millis: Some(2000), pids: Some(512) },
         restart: RestartPolicy::UnlessStopped,
@@ -219,6 +237,7 @@ pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
 pub(crate) struct Stage {
     pub(crate) engine: FakeEngine,
     pub(crate) server: FakeServer,
+    pub(crate) secrets: FakeSecrets,
     /// Kept, so that the home stays until the test ends.
     _dir: tempfile::TempDir,
     pub(crate) home: Home,
@@ -242,6 +261,7 @@ impl Stage {
         Self {
             engine,
             server,
+            secrets: FakeSecrets::default(),
             home,
             _dir: dir,
             port: PortState::Free,
@@ -347,6 +367,7 @@ impl Stage {
             engine: &self.engine,
             server: &self.server,
             builder: Some(Arc::new(Builder)),
+            secrets: &self.secrets,
             home: &self.home,
             lock,
             observer,

@@ -4,15 +4,19 @@ pub(crate) mod agreement;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+mod entries;
+pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod mount;
 pub(crate) mod password;
 pub(crate) mod reset;
 pub(crate) mod restart;
 pub(crate) mod rollback;
+pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -48,6 +52,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Shell => exec::shell(context),
         Command::Password(args) => password::run(&args, context),
         Command::Config(command) => config::run(command, context),
+        Command::Mount(command) => mount::run(&command, context),
+        Command::Env(command) => env::run(&command, context),
+        Command::Secret(command) => secret::run(&command, context),
         Command::Image(command) => image::run(command, context),
         Command::Doctor => doctor::run(context),
         Command::Completions(args) => completions::run(&args, context),

@@ -57,6 +57,7 @@ pub(super) fn change(password: &Password, context: &Context) -> Result<(), Failu
             let (spec, config) = settings.wish(context)?;
             let workshop = context.workshop(&config)?;
             start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
+            occ_sandbox::secrets(&spec, &context.secrets).await?;
         }
         store_password(&home, password)?;
         if !running {

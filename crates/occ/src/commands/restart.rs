@@ -31,6 +31,7 @@ pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure
             let (spec, config) = settings.wish(context)?;
             let workshop = context.workshop(&config)?;
             start::settle(&spec, &mut settings, context, &engine, &workshop).await?;
+            occ_sandbox::secrets(&spec, &context.secrets).await?;
             stop::halt(&engine, GRACE, context).await?;
             drop(lock);
         }

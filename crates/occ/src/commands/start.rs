@@ -2,6 +2,7 @@
 
 mod address;
 mod ask;
+mod given;
 mod image;
 mod settings;
 mod version;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 pub(super) use self::address::url;
 pub(super) use self::ask::ask;
+pub(super) use self::given::{LISTS, texts};
 pub(crate) use self::image::names;
 use self::settings::Chosen;
 pub(crate) use self::settings::{StartArgs, StartCommand, StartSettings};

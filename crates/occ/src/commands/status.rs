@@ -6,12 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use occ_engine::{ContainerState, Docker, Isolation, Mount, Phase};
 use occ_image::guest;
-use occ_sandbox::{ImageState, Source, client, load_password, mismatch, reachable};
+use occ_sandbox::{
+    Home, ImageState, MountWish, Source, client, load_password, mismatch, reachable,
+};
 use serde::Serialize;
 use serde_json::json;
 
 use super::own_container;
-use super::start::url;
+use super::start::{texts, url};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,7 +50,17 @@ struct Report {
     started_at: Option<String>,
     uptime_seconds: Option<u64>,
     exit: Option<occ_engine::ExitStatus>,
-    mounts: Vec<Mount>,
+    mounts: Vec<Seen>,
+}
+
+/// A mount and, for a folder, who gave it.
+#[derive(Debug, Serialize)]
+struct Seen {
+    #[serde(flatten)]
+    mount: Mount,
+    /// `config`, `cli`, `workspace` or `ssh_agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,9 +126,25 @@ async fn look(context: &Context, show_password: bool) -> Result<Report, Failure>
         started_at,
         uptime_seconds: uptime.map(|uptime| uptime.as_secs()),
         exit: state.as_ref().filter(|_| !running).and_then(|state| state.exit.clone()),
-        mounts: state.as_ref().map(|state| state.mounts.clone()).unwrap_or_default(),
+        mounts: state.as_ref().map(|state| mounts(state, &home)).unwrap_or_default(),
         container: state.map(container),
     })
+}
+
+/// Tells who gave each folder by its place inside: the same folder can be at two.
+fn mounts(state: &ContainerState, home: &Home) -> Vec<Seen> {
+    let record = home.record().0;
+    let own = texts(record.as_ref().and_then(|record| record.said.get("mounts")));
+    let own: Vec<MountWish> = own.iter().filter_map(|entry| entry.parse().ok()).collect();
+    let from = |mount: &Mount| match mount {
+        Mount::Bind { target, .. } if target == guest::WORKSPACE => Some("workspace"),
+        Mount::Bind { target, .. } if target == guest::SSH_AGENT => Some("ssh_agent"),
+        Mount::Bind { target, .. } if own.iter().any(|wish| wish.target == *target) => Some("cli"),
+        Mount::Bind { .. } => Some("config"),
+        Mount::Volume { .. } | Mount::Tmpfs { .. } => None,
+    };
+    let seen = |mount: &Mount| Seen { mount: mount.clone(), from: from(mount) };
+    state.mounts.iter().map(seen).collect()
 }
 
 fn phase(state: Option<&ContainerState>) -> &'static str {
@@ -242,10 +270,14 @@ fn provenance(image: &Image) -> String {
     if image.differs_from_cli { format!("{provenance} (differs from CLI)") } else { provenance }
 }
 
-fn described(mount: &Mount) -> String {
-    match mount {
+fn described(seen: &Seen) -> String {
+    match &seen.mount {
         Mount::Volume { name, target, .. } => format!("{target} (volume {name})"),
-        Mount::Bind { source, target, .. } => format!("{target} (folder {})", source.display()),
+        Mount::Bind { source, target, read_only } => {
+            let mode = if *read_only { "ro" } else { "rw" };
+            let from = seen.from.unwrap_or("folder");
+            format!("{} -> {target} ({mode}, {from})", source.display())
+        }
         Mount::Tmpfs { target, .. } => format!("{target} (memory)"),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
-use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
+use jsonc_parser::cst::{CstArray, CstInputValue, CstObject, CstRootNode, CstStringLit};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
@@ -123,6 +123,42 @@ impl ConfigFile {
         ended(root.to_string())
     }
 
+    /// Returns the file with an entry of a list in the place of those it replaces, or at the list's end;
+    /// comments and order stay.
+    pub(crate) fn with_entry(
+        &self,
+        name: &'static str,
+        entry: &str,
+        replaces: impl Fn(&str) -> bool,
+    ) -> Self {
+        let value = CstInputValue::String(entry.to_owned());
+        self.with_list(name, |list| {
+            let mut old = strings(list).into_iter().filter(|(text, _)| replaces(text));
+            match old.next() {
+                Some((_, node)) => drop(node.replace_with(value)),
+                None => drop(list.append(value)),
+            }
+            old.for_each(|(_, node)| node.remove());
+        })
+    }
+
+    /// Returns the file without some entries of a list; comments and order stay.
+    pub(crate) fn without_entries(&self, name: &'static str, is: impl Fn(&str) -> bool) -> Self {
+        self.with_list(name, |list| {
+            let gone = strings(list).into_iter().filter(|(text, _)| is(text));
+            gone.for_each(|(_, node)| node.remove());
+        })
+    }
+
+    fn with_list(&self, name: &'static str, change: impl FnOnce(&CstArray)) -> Self {
+        let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
+        change(&root.object_value_or_set().array_value_or_set(name));
+        let text = ended(root.to_string());
+        let Parsed { values, notes } =
+            parse(&text).expect("entries are checked before they are written");
+        Self { text, values, notes }
+    }
+
     /// Returns the text without one setting, whatever it is called there.
     pub(crate) fn without(&self, name: &str) -> String {
         let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
@@ -137,6 +173,12 @@ fn remove<'a>(object: &CstObject, names: impl Iterator<Item = &'a str>) {
     for property in names.filter_map(|name| object.get(name)) {
         property.remove();
     }
+}
+
+/// Returns the texts of a list with where they stand.
+fn strings(list: &CstArray) -> Vec<(String, CstStringLit)> {
+    let literals = list.elements().into_iter().filter_map(|node| node.as_string_lit());
+    literals.filter_map(|literal| Some((literal.decoded_value().ok()?, literal))).collect()
 }
 
 fn ended(mut text: String) -> String {
@@ -309,6 +351,25 @@ mod tests {
         for text in ["", "  \n", "[]", "{\"port\": 30", "{\"port\" 3000}", "null"] {
             assert_eq!(problems(text).len(), 1, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_change_of_one_entry_keeps_the_others_with_their_comments() {
+        let text = "{\n  \"container_env\": [\n    // for the tests\n    \"A=1\",\n    \"B=2\", // old\n    \"A=3\",\n  ],\n}\n";
+        let before = file(text);
+        let is = |name: &'static str| move |entry: &str| entry.split('=').next() == Some(name);
+        let changed = before.with_entry("container_env", "A=4", is("A"));
+        assert_eq!(changed.values["container_env"], json!(["A=4", "B=2"]));
+        assert!(changed.text.contains("// for the tests") && changed.text.contains("// old"));
+        let more = changed.with_entry("container_env", "C=\"x\"", is("C"));
+        assert_eq!(more.values["container_env"], json!(["A=4", "B=2", "C=\"x\""]));
+        let less = more.without_entries("container_env", is("B"));
+        assert_eq!(less.values["container_env"], json!(["A=4", "C=\"x\""]));
+        assert!(less.text.contains("// for the tests"), "{}", less.text);
+
+        let empty = file("{}\n");
+        let first = empty.with_entry("mounts", "/a:/b:ro", |_| false);
+        assert_eq!(first.values["mounts"], json!(["/a:/b:ro"]));
     }
 
     #[test]

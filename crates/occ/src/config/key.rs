@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::list;
+
 /// One setting.
 pub(crate) struct Key {
     /// Name in the file; `OCC_` and its capitals name it in the environment.
@@ -42,6 +44,14 @@ pub(crate) enum Kind {
     Word,
     /// A list of such names.
     Words,
+    /// A list of folders, `HOST:CONTAINER[:ro|rw]`.
+    Mounts,
+    /// A list of variables, `NAME=VALUE`.
+    Variables,
+    /// A list of secrets, `NAME=WHERE`.
+    Secrets,
+    /// `auto`, an absolute path, or null.
+    Authorities,
 }
 
 /// Every setting, in alphabetical order.
@@ -53,10 +63,28 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Address of this host that accepts connections; anything but loopback exposes the sandbox.",
     },
     Key {
+        name: "ca_certificates",
+        kind: Kind::Authorities,
+        default: || json!("auto"),
+        doc: "Certificates of authorities for the sandbox beside the image's own: auto takes those that this host was given, a path names a file, null means none.",
+    },
+    Key {
+        name: "container_env",
+        kind: Kind::Variables,
+        default: || json!([]),
+        doc: "Variables that sandboxes have, NAME=VALUE each; anybody who may ask the container engine sees them.",
+    },
+    Key {
         name: "cpus",
         kind: Kind::Cpus,
         default: || json!(2),
         doc: "Processors the sandbox may use, such as 1.5; null for no limit.",
+    },
+    Key {
+        name: "git_identity",
+        kind: Kind::Flag,
+        default: || json!(false),
+        doc: "Whether the sandbox commits under the name and address that this host's git knows.",
     },
     Key {
         name: "hosted_models",
@@ -113,6 +141,12 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Memory the sandbox may use, swap included; null for no limit.",
     },
     Key {
+        name: "mounts",
+        kind: Kind::Mounts,
+        default: || json!([]),
+        doc: "Folders of this host that sandboxes see, HOST:CONTAINER[:ro|rw] each.",
+    },
+    Key {
         name: "open_browser",
         kind: Kind::Flag,
         default: || json!(false),
@@ -126,6 +160,12 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key { name: "port", kind: Kind::Port, default: || json!(3000), doc: "Port on this host." },
     Key {
+        name: "proxy",
+        kind: Kind::Choice(&["auto", "none"]),
+        default: || json!("auto"),
+        doc: "Whether the proxy that the environment of a start names is passed on to the sandbox.",
+    },
+    Key {
         name: "registries",
         kind: Kind::Hosts,
         default: || json!(["ghcr.io", "docker.io"]),
@@ -136,6 +176,18 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["unless-stopped", "on-failure", "no"]),
         default: || json!("unless-stopped"),
         doc: "What the engine does when the sandbox stops by itself.",
+    },
+    Key {
+        name: "secrets",
+        kind: Kind::Secrets,
+        default: || json!([]),
+        doc: "Secret variables of sandboxes and where their values are to be had, NAME=file:PATH, NAME=env:VARIABLE or NAME=cmd:COMMAND each.",
+    },
+    Key {
+        name: "ssh_agent",
+        kind: Kind::Flag,
+        default: || json!(false),
+        doc: "Whether the sandbox can use the SSH agent of whoever starts it.",
     },
     Key {
         name: "start_timeout",
@@ -226,18 +278,34 @@ impl Key {
                 Some(list) if !list.is_empty() && list.iter().all(is_host) => Ok(()),
                 _ => expected("a list of registry hosts"),
             },
+            Kind::Mounts | Kind::Variables | Kind::Secrets => list::check(self.kind, value),
+            Kind::Authorities => match value {
+                Value::Null => Ok(()),
+                Value::String(path) if path == "auto" || Path::new(path).is_absolute() => Ok(()),
+                _ => expected("\"auto\", an absolute path or null"),
+            },
         }
     }
 
     /// Reads a value as typed on a command line or found in the environment.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            Kind::Words if text.is_empty() => json!([]),
+            Kind::Words | Kind::Mounts | Kind::Variables | Kind::Secrets if text.is_empty() => {
+                json!([])
+            }
+            // One entry: a comma can stand in it.
+            Kind::Mounts | Kind::Variables | Kind::Secrets
+                if !text.trim_start().starts_with('[') =>
+            {
+                json!([text])
+            }
             Kind::Hosts | Kind::Words if !text.trim_start().starts_with('[') => {
                 json!(text.split(',').map(str::trim).collect::<Vec<_>>())
             }
             Kind::Address | Kind::Choice(_) | Kind::Word => json!(text),
-            Kind::Folder | Kind::Size if !matches!(text, "null" | "none") => json!(text),
+            Kind::Folder | Kind::Size | Kind::Authorities if !matches!(text, "null" | "none") => {
+                json!(text)
+            }
             _ if text == "none" => Value::Null,
             _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         };
@@ -268,6 +336,13 @@ impl Key {
             Kind::Words => {
                 json!({ "type": "array", "items": { "type": "string", "pattern": WORD_PATTERN } })
             }
+            Kind::Mounts => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^/" } })
+            }
+            Kind::Variables | Kind::Secrets => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": VARIABLE_PATTERN } })
+            }
+            Kind::Authorities => json!({ "type": ["string", "null"], "pattern": "^(auto|/.*)$" }),
         };
         schema["description"] = json!(self.doc);
         schema["default"] = (self.default)();
@@ -276,6 +351,8 @@ impl Key {
 }
 
 const SIZE_PATTERN: &str = "^[0-9]+ ?([KMGT]i?)?B?$";
+
+const VARIABLE_PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_]*=";
 
 const WORD_PATTERN: &str = "^[a-z0-9][a-z0-9-]*$";
 

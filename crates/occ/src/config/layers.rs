@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use occ_engine::{Capability, Isolation, Limits, LogRotation, RestartPolicy};
-use occ_sandbox::UpdateRule;
+use occ_sandbox::{MountWish, SecretRef, UpdateRule, parse_secret, parse_variable};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -85,7 +85,8 @@ impl Layers {
         self.0.iter().map(|(name, (value, origin))| (*name, value, *origin))
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    /// Returns the texts of a setting that is a list.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let items = self.get(name).0.as_array().into_iter().flatten();
         items.filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -116,6 +117,17 @@ impl Layers {
                 "on-failure" => RestartPolicy::OnFailure(3),
                 _ => RestartPolicy::UnlessStopped,
             },
+            mounts: self.list("mounts").iter().filter_map(|entry| entry.parse().ok()).collect(),
+            env: self.list("container_env").iter().filter_map(|e| parse_variable(e).ok()).collect(),
+            secrets: self.list("secrets").iter().filter_map(|e| parse_secret(e).ok()).collect(),
+            proxy: text("proxy") == "auto",
+            authorities: match self.get("ca_certificates").0.as_str() {
+                None => Authorities::None,
+                Some("auto") => Authorities::Auto,
+                Some(path) => Authorities::File(PathBuf::from(path)),
+            },
+            ssh_agent: self.get("ssh_agent").0 == Value::Bool(true),
+            git_identity: self.get("git_identity").0 == Value::Bool(true),
             hosted_models: self.get("hosted_models").0 == Value::Bool(true),
             prebuilt: text("image_source") == "prebuilt",
             update_check: match text("update_check") {
@@ -153,8 +165,20 @@ fn isolation(word: &str) -> Isolation {
     }
 }
 
+/// Where certificates of authorities come from, beside those of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Authorities {
+    /// From where this host keeps those that it was given.
+    Auto,
+    /// From a file.
+    File(PathBuf),
+    /// From nowhere.
+    None,
+}
+
 /// The typed settings.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Config {
     pub(crate) bind: IpAddr,
     pub(crate) port: u16,
@@ -163,6 +187,13 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) logs: LogRotation,
     pub(crate) restart: RestartPolicy,
+    pub(crate) mounts: Vec<MountWish>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, SecretRef>,
+    pub(crate) proxy: bool,
+    pub(crate) authorities: Authorities,
+    pub(crate) ssh_agent: bool,
+    pub(crate) git_identity: bool,
     pub(crate) hosted_models: bool,
     pub(crate) prebuilt: bool,
     pub(crate) update_check: UpdateRule,

@@ -30,7 +30,6 @@ const NAMES: &[(&str, Fate)] = &[
     ("boot_mode", Fate::Gone("what is started at boot is decided when it is installed")),
     ("cockpit_enabled", Fate::Gone("there is no Cockpit in the sandbox")),
     ("cockpit_port", Fate::Gone("there is no Cockpit in the sandbox")),
-    ("container_env", Fate::Gone("the environment of the sandbox is set with: occ env set")),
     ("hostname", Fate::Renamed("bind_address")),
     ("opencode_web_port", Fate::Renamed("port")),
     ("rate_limit_attempts", Fate::Gone("a generated password needs no limit")),

@@ -3,6 +3,7 @@
 
 mod config;
 mod daemon;
+mod given;
 mod image;
 mod output;
 mod places;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "setup",
     "start",
     "stop",
@@ -15,6 +15,9 @@ const COMMANDS: [&str; 14] = [
     "shell",
     "password",
     "config",
+    "mount",
+    "env",
+    "secret",
     "doctor",
     "completions",
     "man",

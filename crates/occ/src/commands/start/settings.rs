@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use occ_sandbox::{Consent, Owner, PortState, SandboxSpec, Workspace};
+use occ_sandbox::{Consent, Given, Owner, PortState, SandboxSpec, Workspace};
 use serde_json::{Value, json};
 
+use super::given::GivenArgs;
 use super::image::{ImageArgs, ImageFlag, ImageWish};
 use crate::config::{Config, Layers, Origin, find};
 use crate::context::Context;
@@ -46,6 +48,8 @@ pub(crate) struct StartArgs {
     /// Variant of the image: base, omos, with-pi, omos-with-pi
     #[arg(long, value_parser = variant, value_name = "NAME")]
     variant: Option<Value>,
+    #[command(flatten)]
+    given: GivenArgs,
     /// Open the browser when the sandbox is ready
     #[arg(long)]
     open: bool,
@@ -75,6 +79,9 @@ fn timeout(text: &str) -> Result<Value, String> {
 /// Everything `occ start` has decided before it looks at the world.
 pub(crate) struct StartSettings {
     pub(super) layers: Layers,
+    given: GivenArgs,
+    /// Whether what a person should know was said: a restart makes its wish twice.
+    told: AtomicBool,
     pub(in crate::commands) consent: Consent,
     pub(super) image: ImageWish,
     pub(super) dry_run: bool,
@@ -113,6 +120,8 @@ impl StartSettings {
         let layers = context.layers()?;
         Ok(Self {
             layers,
+            given: GivenArgs::default(),
+            told: AtomicBool::new(false),
             consent: Consent::none(),
             image: ImageWish::default(),
             dry_run: false,
@@ -153,7 +162,9 @@ impl StartSettings {
         args: &StartArgs,
         context: &Context,
     ) -> Result<Self, Failure> {
+        args.given.check()?;
         let mut layers = context.layers()?;
+        args.given.lay(&mut layers);
         layers.flag("port", args.port.clone());
         layers.flag("workspace", args.workspace.as_deref().map(|dir| place(dir, context)));
         layers.flag("image_variant", args.variant.clone());
@@ -163,6 +174,8 @@ impl StartSettings {
         let open = layers.config().open_browser;
         Ok(Self {
             layers,
+            given: args.given.clone(),
+            told: AtomicBool::new(false),
             consent,
             image: ImageWish::default(),
             dry_run: args.dry_run,
@@ -188,14 +201,24 @@ impl StartSettings {
         context: &Context,
     ) -> Result<(SandboxSpec, Config), Failure> {
         let mut layers = self.layers.clone();
-        let said = remember(&mut layers, said, context);
+        let before = said;
+        let mut said = remember(&mut layers, before, context);
+        said.extend(self.given.remember(&mut layers, before));
         let config = layers.config();
-        Ok((wish(config.clone(), self.image, said, context)?, config))
+        let (given, mut notes) = crate::given::given(&config, context)?;
+        notes.extend(self.given.warnings());
+        if !self.told.swap(true, Ordering::Relaxed) {
+            for note in &notes {
+                context.terminal.warn(note);
+            }
+        }
+        Ok((wish(config.clone(), given, self.image, said, context)?, config))
     }
 }
 
 fn wish(
     config: Config,
+    given: Given,
     image: ImageWish,
     said: BTreeMap<String, Value>,
     context: &Context,
@@ -207,6 +230,7 @@ fn wish(
         bind: config.bind,
         port: config.port,
         workspace: config.workspace.as_deref().map_or(Ok(Workspace::Volume), folder)?,
+        given,
         isolation: config.isolation,
         limits: config.limits,
         restart: config.restart,
@@ -242,7 +266,7 @@ fn remember(
 }
 
 /// Settings whose flag holds until another is named.
-const REMEMBERED: [&str; 3] = ["image_variant", "port", "workspace"];
+const REMEMBERED: [&str; 5] = ["git_identity", "image_variant", "port", "ssh_agent", "workspace"];
 
 fn free_port(config: &Config) -> Option<u16> {
     match host::port(SocketAddr::new(config.bind, config.port)) {

@@ -8,6 +8,7 @@ mod change;
 mod choice;
 mod exec;
 mod folder;
+mod given;
 mod interrupt;
 mod life;
 mod lock;
