@@ -1,6 +1,7 @@
 //! What the engine, its images and its volumes are.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct EngineFacts {
     pub cpus: u64,
     /// Whether the engine runs on this very machine and sees its files.
     pub local: bool,
+    /// Where the engine keeps images and volumes, on its own machine.
+    #[serde(default)]
+    pub data_root: Option<PathBuf>,
 }
 
 /// Which limits the engine can enforce.

@@ -1,5 +1,6 @@
 //! Sessions, and shell commands in them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -83,6 +84,12 @@ pub struct ShellOutput {
 }
 
 #[derive(Deserialize)]
+struct Activity {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
 struct Reply {
     parts: Vec<Part>,
 }
@@ -106,6 +113,16 @@ impl Client {
     /// Every kind of [`Error`] a JSON request has.
     pub async fn sessions(&self) -> Result<Vec<Session>, Error> {
         self.json(Method::GET, "/session", None).await
+    }
+
+    /// Returns how many sessions are at work; one that is idle is not listed by the server.
+    ///
+    /// # Errors
+    /// Every kind of [`Error`] a JSON request has.
+    pub async fn busy_sessions(&self) -> Result<usize, Error> {
+        let states: BTreeMap<String, Activity> =
+            self.json(Method::GET, "/session/status", None).await?;
+        Ok(states.values().filter(|state| state.kind != "idle").count())
     }
 
     /// Begins a session.

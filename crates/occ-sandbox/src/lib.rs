@@ -39,12 +39,14 @@ mod record;
 mod refusal;
 mod replace;
 mod secret;
+mod sight;
 mod spec;
 mod stall;
 mod step;
 mod undo;
 mod variable;
 mod version;
+mod watch;
 mod world;
 
 pub use acquire::acquire;
@@ -84,8 +86,10 @@ pub use secret::{
     SecretError, SecretForm, SecretRef, SecretSource, SecretValue, parse_secret, secret_value,
     secrets,
 };
+pub use sight::look_at;
 pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};
 pub use step::Step;
 pub use variable::{VariableError, check_name, looks_secret, parse_variable};
 pub use version::{Mismatch, mismatch};
+pub use watch::{Patience, Resolve, Sight, Watch};
 pub use world::World;

@@ -126,6 +126,16 @@ impl Home {
         self.dir.join("password")
     }
 
+    /// Returns the folder with what a watchdog saw.
+    pub fn evidence_dir(&self) -> PathBuf {
+        self.dir.join("watchdog")
+    }
+
+    /// Returns where a service writes whose manager keeps no log.
+    pub fn service_log_path(&self) -> PathBuf {
+        self.dir.join("service.log")
+    }
+
     /// Creates the folder.
     ///
     /// # Errors

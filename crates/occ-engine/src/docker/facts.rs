@@ -37,6 +37,7 @@ impl Docker {
             memory: info.mem_total.unwrap_or_default().try_into().unwrap_or_default(),
             cpus: info.ncpu.unwrap_or_default().try_into().unwrap_or_default(),
             local: choice.endpoint.is_local(),
+            data_root: info.docker_root_dir.map(Into::into),
         })
     }
 }

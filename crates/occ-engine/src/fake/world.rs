@@ -250,5 +250,6 @@ fn facts() -> EngineFacts {
         memory: 16 << 30,
         cpus: 8,
         local: true,
+        data_root: None,
     }
 }

@@ -36,6 +36,8 @@ pub(super) async fn answer(
         ("GET", "/event") => return events(stream, state).await,
         ("GET", "/path") => ("200 OK", paths()),
         ("GET", "/session") => ("200 OK", Value::Array(state.memory().sessions.clone())),
+        // Nothing takes time here, so nobody is ever at work.
+        ("GET", "/session/status") => ("200 OK", json!({})),
         ("POST", "/session") => ("200 OK", create_session(state)),
         ("DELETE", path) if path.starts_with("/session/") => {
             delete_session(state, &path["/session/".len()..])

@@ -46,6 +46,7 @@ async fn sessions_come_and_go_and_are_announced(client: &Client) {
     let announced = until(&mut events, "session.created").await;
     assert_eq!(announced.properties["info"]["id"], session.id.as_str());
     assert!(client.sessions().await.expect("a list").contains(&session));
+    assert_eq!(client.busy_sessions().await.expect("states"), 0);
 
     client.delete_session(&session.id).await.expect("it was there");
     assert!(!client.sessions().await.expect("a list").contains(&session));

@@ -7,5 +7,6 @@ mod crash;
 mod faults;
 mod given;
 mod plan;
+mod sight;
 mod stage;
 mod story;
