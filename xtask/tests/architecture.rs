@@ -45,11 +45,11 @@ const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("clap", &["occ", "xtask"]),
     ("clap_complete", &["occ", "xtask"]),
     ("clap_mangen", &["occ", "xtask"]),
-    ("flate2", &["occ-image", "occ-layer"]),
+    ("flate2", &["occ", "occ-image", "occ-layer"]),
     ("hyper", &["occ-engine", "occ-opencode"]),
     ("indicatif", &["occ"]),
     ("lzma-rust2", &["occ-layer"]),
-    ("tar", &["occ-engine", "occ-image", "occ-layer", "occ-testkit"]),
+    ("tar", &["occ", "occ-engine", "occ-image", "occ-layer", "occ-testkit"]),
     ("tokio-rustls", &["occ-engine"]),
     ("zstd", &["occ-layer"]),
 ];

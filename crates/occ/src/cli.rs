@@ -123,7 +123,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Image(commands::image::ImageCommand),
     /// Look for what could go wrong here, and say what to do about it
-    Doctor,
+    Doctor(commands::doctor::DoctorArgs),
+    /// Write one archive for a bug report, with the secrets taken out
+    Diagnose(commands::diagnose::DiagnoseArgs),
+    /// Keep the sandbox running with a service that begins with your login or the machine
+    Install(commands::install::InstallArgs),
+    /// Take the service away; volumes and settings stay
+    Uninstall(commands::uninstall::UninstallArgs),
     /// Print completions for a shell
     Completions(commands::completions::CompletionsArgs),
     /// Print the manual page, or write all of them into a folder

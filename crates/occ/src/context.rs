@@ -40,6 +40,13 @@ impl Context {
         Self { terminal, env, instance, cancel, secrets }
     }
 
+    /// Returns the instance where a command that is typed next has to name it: a variable still does, a flag
+    /// has to be repeated.
+    pub(crate) fn instance_to_name(&self) -> Option<&Instance> {
+        let named = self.env.variable("OCC_INSTANCE");
+        (named.as_deref() != Some(self.instance.name())).then_some(&self.instance)
+    }
+
     /// Returns the settings: defaults, file, environment.
     pub(crate) fn layers(&self) -> Result<Layers, Failure> {
         let path = self.env.config_file();

@@ -63,9 +63,19 @@ impl Environment {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
+    /// Returns every variable.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables.clone().into_iter()
+    }
+
     /// Returns the user's home.
     pub(crate) fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// Returns the folder of every program's settings.
+    pub(crate) fn config_home(&self) -> &Path {
+        self.config_dir.parent().unwrap_or(&self.config_dir)
     }
 
     /// Returns the config file's path.

@@ -54,16 +54,8 @@ impl Failure {
     /// Makes the commands in the hints speak of an instance beside the first, so that they can be typed
     /// as they stand.
     pub(crate) fn speaking_of(mut self, instance: &Instance) -> Self {
-        if !instance.is_first() {
-            for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--instance")) {
-                for verb in [
-                    "history", "logs", "password", "reset", "rollback", "setup", "start", "status",
-                    "stop", "update",
-                ] {
-                    let named = format!("occ --instance {instance} {verb}");
-                    *hint = hint.replace(&format!("occ {verb}"), &named);
-                }
-            }
+        for hint in &mut self.hints {
+            *hint = speaking_of(hint, instance);
         }
         self
     }
@@ -97,6 +89,35 @@ impl Failure {
             "hints": self.hints,
         })
     }
+}
+
+/// Verbs whose meaning depends on the instance.
+const VERBS: [&str; 15] = [
+    "diagnose",
+    "doctor",
+    "history",
+    "install",
+    "logs",
+    "password",
+    "reset",
+    "restart",
+    "rollback",
+    "start",
+    "stats",
+    "status",
+    "stop",
+    "uninstall",
+    "update",
+];
+
+/// Returns a hint whose commands speak of an instance.
+pub(crate) fn speaking_of(hint: &str, instance: &Instance) -> String {
+    if instance.is_first() || hint.contains("--instance") {
+        return hint.to_owned();
+    }
+    VERBS.iter().fold(hint.to_owned(), |hint, verb| {
+        hint.replace(&format!("occ {verb}"), &format!("occ --instance {instance} {verb}"))
+    })
 }
 
 fn causes(error: &dyn std::error::Error) -> Vec<String> {
@@ -468,6 +489,25 @@ impl From<crate::config::ConfigError> for Failure {
                 failure.hint("see where it is expected: occ config path")
             }
             _ => failure.hint("see what may stand in it: occ config schema"),
+        }
+    }
+}
+
+impl From<crate::service::ServiceError> for Failure {
+    fn from(error: crate::service::ServiceError) -> Self {
+        use crate::service::{Scope, ServiceError};
+        let failure = Self::of(Exit::Failed, &error);
+        match error {
+            ServiceError::Missing { .. } => failure
+                .hint("without a service manager: occ start, or in a terminal of its own: occ start --foreground"),
+            ServiceError::Path { .. } => failure.hint("install occ into another folder, then: occ install"),
+            ServiceError::Run { .. } => failure,
+            ServiceError::Refused { scope: Scope::System, .. } => {
+                failure.hint("the machine's own services need root; without: occ install")
+            }
+            ServiceError::Refused { scope: Scope::User, .. } => failure
+                .hint("it needs a login of your own (ssh or a console, not su or sudo)")
+                .hint("then, if XDG_RUNTIME_DIR is not set: export XDG_RUNTIME_DIR=/run/user/$(id -u)"),
         }
     }
 }

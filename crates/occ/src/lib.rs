@@ -12,7 +12,10 @@ mod failure;
 mod given;
 mod host;
 mod image_source;
+mod notify;
+mod redact;
 mod secrets;
+mod service;
 mod terminal;
 mod time;
 mod wiring;
@@ -36,10 +39,10 @@ pub fn main() -> ExitCode {
     let exit = match commands::run(cli.command, &context) {
         Ok(exit) => exit,
         Err(failure) => {
-            // A variable still names the instance when the hint is typed; a flag has to be repeated.
-            let named = context.env.variable("OCC_INSTANCE");
-            let needless = named.as_deref() == Some(context.instance.name());
-            let failure = if needless { failure } else { failure.speaking_of(&context.instance) };
+            let failure = match context.instance_to_name() {
+                Some(instance) => failure.speaking_of(instance),
+                None => failure,
+            };
             context.terminal.failure(&failure)
         }
     };

@@ -16,6 +16,13 @@ pub(crate) fn since(moment: &str) -> Option<Duration> {
     Duration::try_from(Timestamp::now().duration_since(moment)).ok()
 }
 
+/// Returns how far our clock is ahead of a date in an HTTP head (RFC 9110 5.6.7), seconds; none where it is
+/// no such date.
+pub(crate) fn ahead_of(date: &str) -> Option<i64> {
+    let theirs = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(Timestamp::now().as_second() - theirs.as_second())
+}
+
 /// Reads a moment: `10m`, `2h30m`, `3d`, or RFC 3339; returns seconds since 1970 UTC.
 pub(crate) fn parse_since(text: &str) -> Result<i64, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {

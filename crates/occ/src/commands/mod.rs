@@ -3,12 +3,14 @@
 pub(crate) mod agreement;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod diagnose;
 pub(crate) mod doctor;
 mod entries;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod history;
 pub(crate) mod image;
+pub(crate) mod install;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod mount;
@@ -21,6 +23,7 @@ pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod uninstall;
 pub(crate) mod update;
 pub(crate) mod version;
 
@@ -56,7 +59,10 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Env(command) => env::run(&command, context),
         Command::Secret(command) => secret::run(&command, context),
         Command::Image(command) => image::run(command, context),
-        Command::Doctor => doctor::run(context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Diagnose(args) => diagnose::run(&args, context),
+        Command::Install(args) => install::run(&args, context),
+        Command::Uninstall(args) => uninstall::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Version => version::run(context),

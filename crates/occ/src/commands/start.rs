@@ -2,6 +2,7 @@
 
 mod address;
 mod ask;
+mod foreground;
 mod given;
 mod image;
 mod settings;
@@ -38,7 +39,13 @@ use crate::worksite::Worksite;
 /// Runs `occ start`.
 pub(crate) fn run(args: &StartCommand, context: &Context) -> Result<Exit, Failure> {
     let settings = args.resolve(context)?;
-    context.block_on(start(settings, context))
+    context.block_on(async {
+        if args.foreground {
+            foreground::run(settings, context).await
+        } else {
+            start(settings, context).await
+        }
+    })
 }
 
 /// Looks, plans, asks and does, holding the sandbox's lock.

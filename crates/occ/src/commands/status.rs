@@ -17,6 +17,7 @@ use super::start::{texts, url};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::terminal::Board;
 use crate::time;
 use crate::wiring::VERSION;
 
@@ -26,13 +27,19 @@ pub(crate) struct StatusArgs {
     /// Show the password too
     #[arg(long)]
     show_password: bool,
+    /// Go on: drawn again in its place on a terminal, elsewhere told again at every change
+    #[arg(long, short)]
+    watch: bool,
 }
+
+/// How often a watched status is looked at.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// How long a question to the server may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The answer; its JSON form is a promise.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Report {
     instance: String,
     /// `running`, `paused`, `restarting`, `stopped` or `absent`.
@@ -63,7 +70,7 @@ struct Seen {
     from: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Health {
     /// `healthy`, `starting`, `unhealthy` or `none`.
     state: &'static str,
@@ -72,7 +79,7 @@ struct Health {
     detail: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Container {
     name: String,
     id: String,
@@ -80,7 +87,7 @@ struct Container {
     isolation: Option<Isolation>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Image {
     id: String,
     version: Option<String>,
@@ -92,6 +99,9 @@ struct Image {
 
 /// Runs `occ status`.
 pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
+    if args.watch {
+        return context.block_on(watch(context, args.show_password));
+    }
     let report = context.block_on(look(context, args.show_password))?;
     let text = if context.terminal.quiet() { String::new() } else { text(&report) };
     context.terminal.result("occ/status", &json!(report), &text)?;
@@ -100,6 +110,23 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure>
         ("running" | "restarting", _) => Exit::Unhealthy,
         _ => Exit::Failed,
     })
+}
+
+/// Looks again and again, until Ctrl-C or until nobody reads any more.
+async fn watch(context: &Context, show_password: bool) -> Result<Exit, Failure> {
+    let mut board = Board::new(&context.terminal);
+    loop {
+        let report = look(context, show_password).await?;
+        // How long it runs changes all the time and is no change.
+        let steady = json!(Report { uptime_seconds: None, ..report.clone() });
+        if !board.show("occ/status", &steady, &json!(report), &text(&report))? {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(BEAT) => {}
+            () = context.cancel.cancelled() => return Ok(Exit::Interrupted),
+        }
+    }
 }
 
 async fn look(context: &Context, show_password: bool) -> Result<Report, Failure> {

@@ -178,6 +178,18 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "What the engine does when the sandbox stops by itself.",
     },
     Key {
+        name: "restart_delay",
+        kind: Kind::Count { min: 0, max: 3600, nullable: false },
+        default: || json!(5),
+        doc: "Seconds a service waits before it starts a sandbox again.",
+    },
+    Key {
+        name: "restart_retries",
+        kind: Kind::Count { min: 0, max: 100, nullable: true },
+        default: || json!(3),
+        doc: "How often in a row a service, or an engine that restarts on failure, starts the sandbox again; null for no limit.",
+    },
+    Key {
         name: "secrets",
         kind: Kind::Secrets,
         default: || json!([]),
@@ -200,6 +212,18 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["always", "once", "never"]),
         default: || json!("always"),
         doc: "When to look for a newer image: at every start, once per installed version, or never.",
+    },
+    Key {
+        name: "watchdog",
+        kind: Kind::Flag,
+        default: || json!(false),
+        doc: "Whether a service starts the sandbox again when its server stops answering.",
+    },
+    Key {
+        name: "watchdog_interval",
+        kind: Kind::Count { min: 1, max: 3600, nullable: false },
+        default: || json!(10),
+        doc: "Seconds between two looks of the watchdog.",
     },
     Key {
         name: "workspace",

@@ -96,6 +96,8 @@ impl Layers {
         let text = |name: &str| self.get(name).0.as_str().unwrap_or_default();
         let size = |name: &str| self.get(name).0.as_str().and_then(key::parse_size);
         let count = |name: &str| self.get(name).0.as_u64();
+        let retries = |name: &str| count(name).and_then(|count| u32::try_from(count).ok());
+        let seconds = |name: &str| Duration::from_secs(count(name).expect("checked"));
         Config {
             bind: key::parse_address(text("bind_address")).expect("checked"),
             port: count("port").and_then(|port| u16::try_from(port).ok()).expect("checked"),
@@ -114,7 +116,11 @@ impl Layers {
             },
             restart: match text("restart") {
                 "no" => RestartPolicy::No,
-                "on-failure" => RestartPolicy::OnFailure(3),
+                // The engine's word for ever is 0.
+                "on-failure" => match retries("restart_retries") {
+                    Some(0) => RestartPolicy::No,
+                    limit => RestartPolicy::OnFailure(limit.unwrap_or(0)),
+                },
                 _ => RestartPolicy::UnlessStopped,
             },
             mounts: self.list("mounts").iter().filter_map(|entry| entry.parse().ok()).collect(),
@@ -128,6 +134,10 @@ impl Layers {
             },
             ssh_agent: self.get("ssh_agent").0 == Value::Bool(true),
             git_identity: self.get("git_identity").0 == Value::Bool(true),
+            restart_delay: seconds("restart_delay"),
+            restart_retries: retries("restart_retries"),
+            watchdog: (self.get("watchdog").0 == Value::Bool(true))
+                .then(|| seconds("watchdog_interval")),
             hosted_models: self.get("hosted_models").0 == Value::Bool(true),
             prebuilt: text("image_source") == "prebuilt",
             update_check: match text("update_check") {
@@ -194,6 +204,10 @@ pub(crate) struct Config {
     pub(crate) authorities: Authorities,
     pub(crate) ssh_agent: bool,
     pub(crate) git_identity: bool,
+    pub(crate) restart_delay: Duration,
+    pub(crate) restart_retries: Option<u32>,
+    /// Time between two looks; none without a watchdog.
+    pub(crate) watchdog: Option<Duration>,
     pub(crate) hosted_models: bool,
     pub(crate) prebuilt: bool,
     pub(crate) update_check: UpdateRule,

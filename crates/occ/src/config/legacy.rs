@@ -34,8 +34,6 @@ const NAMES: &[(&str, Fate)] = &[
     ("opencode_web_port", Fate::Renamed("port")),
     ("rate_limit_attempts", Fate::Gone("a generated password needs no limit")),
     ("rate_limit_window_seconds", Fate::Gone("a generated password needs no limit")),
-    ("restart_delay", Fate::Gone("the engine waits longer each time by itself")),
-    ("restart_retries", Fate::Gone("say it with: occ config set restart on-failure")),
     ("trust_proxy", Fate::Gone("nothing depends on what a proxy says")),
     ("update_notifications", Fate::Gone("say it with: occ config set update_check never")),
     ("users", Fate::Gone("the user is always opencode")),

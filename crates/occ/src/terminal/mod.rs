@@ -1,12 +1,14 @@
 //! The one place that prints: results to standard output, everything for people to standard error.
 
 mod ask;
+mod board;
 mod progress;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::{Value, json};
 
+pub(crate) use self::board::Board;
 pub(crate) use self::progress::Progress;
 use crate::cli::{Global, ProgressMode, When};
 use crate::exit::Exit;

@@ -7,4 +7,5 @@ mod given;
 mod image;
 mod output;
 mod places;
+mod service;
 mod setup;

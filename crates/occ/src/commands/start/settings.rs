@@ -23,6 +23,9 @@ use crate::host;
 pub(crate) struct StartCommand {
     #[command(flatten)]
     start: StartArgs,
+    /// Stay with the sandbox and end with it, as a service does; Ctrl-C stops it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) foreground: bool,
     #[command(flatten)]
     image: ImageArgs,
 }
@@ -77,6 +80,7 @@ fn timeout(text: &str) -> Result<Value, String> {
 }
 
 /// Everything `occ start` has decided before it looks at the world.
+#[derive(Debug, Clone)]
 pub(crate) struct StartSettings {
     pub(super) layers: Layers,
     given: GivenArgs,
@@ -151,6 +155,16 @@ impl StartSettings {
             self.consent = Consent::yes();
         }
         self
+    }
+
+    /// Returns the same start, as it is done once more without being asked for.
+    pub(super) fn again_in_silence(&self) -> Self {
+        Self { image: ImageWish::default(), open: false, silent: true, ..self.clone() }
+    }
+
+    /// Returns the typed settings, without what is remembered.
+    pub(super) fn config(&self) -> Config {
+        self.layers.config()
     }
 
     /// Returns whether nothing is to be done.
