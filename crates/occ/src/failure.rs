@@ -92,7 +92,7 @@ impl Failure {
 }
 
 /// Verbs whose meaning depends on the instance.
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 16] = [
     "diagnose",
     "doctor",
     "history",
@@ -102,6 +102,7 @@ const VERBS: [&str; 15] = [
     "reset",
     "restart",
     "rollback",
+    "setup",
     "start",
     "stats",
     "status",

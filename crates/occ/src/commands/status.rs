@@ -61,7 +61,7 @@ struct Report {
 }
 
 /// A mount and, for a folder, who gave it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Seen {
     #[serde(flatten)]
     mount: Mount,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
@@ -85,7 +86,7 @@ pub(crate) struct StartSettings {
     pub(super) layers: Layers,
     given: GivenArgs,
     /// Whether what a person should know was said: a restart makes its wish twice.
-    told: AtomicBool,
+    told: Arc<AtomicBool>,
     pub(in crate::commands) consent: Consent,
     pub(super) image: ImageWish,
     pub(super) dry_run: bool,
@@ -125,7 +126,7 @@ impl StartSettings {
         Ok(Self {
             layers,
             given: GivenArgs::default(),
-            told: AtomicBool::new(false),
+            told: Arc::new(AtomicBool::new(false)),
             consent: Consent::none(),
             image: ImageWish::default(),
             dry_run: false,
@@ -189,7 +190,7 @@ impl StartSettings {
         Ok(Self {
             layers,
             given: args.given.clone(),
-            told: AtomicBool::new(false),
+            told: Arc::new(AtomicBool::new(false)),
             consent,
             image: ImageWish::default(),
             dry_run: args.dry_run,
