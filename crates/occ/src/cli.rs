@@ -99,7 +99,9 @@ pub(crate) enum Command {
     ///
     /// Ends with 0 when the sandbox is healthy, 1 when it does not run, 7 when it runs and is not healthy.
     Status(commands::status::StatusArgs),
-    /// Show what the server has written
+    /// Show what the sandbox uses: processor, memory, disk, sessions
+    Stats(commands::stats::StatsArgs),
+    /// Show what the server has written, and what was done to the sandbox
     Logs(commands::logs::LogsArgs),
     /// Run a program in the sandbox
     Exec(commands::exec::ExecArgs),

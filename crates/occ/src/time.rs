@@ -10,6 +10,11 @@ pub(crate) fn now() -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
+/// Returns a moment in RFC 3339 as nanoseconds since 1970 UTC, none where it is none.
+pub(crate) fn nanos(moment: &str) -> Option<i128> {
+    moment.parse::<Timestamp>().ok().map(Timestamp::as_nanosecond)
+}
+
 /// Returns the time since a moment in RFC 3339, or none when it is none or lies ahead.
 pub(crate) fn since(moment: &str) -> Option<Duration> {
     let moment: Timestamp = moment.parse().ok()?;

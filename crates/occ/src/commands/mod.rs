@@ -21,6 +21,7 @@ pub(crate) mod rollback;
 pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod uninstall;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Reset(args) => reset::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Status(args) => status::run(&args, context),
+        Command::Stats(args) => stats::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Exec(args) => exec::run(args, context),
         Command::Shell => exec::shell(context),

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 use occ_engine::Engine;
+use occ_sandbox::{HistoryEntry, Verdict};
 use serde_json::json;
 
 use super::own_container;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::time;
 
 /// Arguments of `occ stop`.
 #[derive(Debug, Args)]
@@ -32,6 +34,8 @@ async fn stop(grace: Duration, context: &Context) -> Result<Exit, Failure> {
     if running {
         let _lock = context.lock().await?;
         halt(&engine, grace, context).await?;
+        let entry = HistoryEntry::new(time::now(), "stop", Verdict::Done);
+        context.home().remember(&entry)?;
     }
     let text = if running { "stopped\n" } else { "not running\n" };
     let data = json!({ "changed": running, "instance": context.instance.name() });

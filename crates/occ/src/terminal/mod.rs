@@ -54,6 +54,11 @@ impl Terminal {
         Self { json: global.json, talk, color, progress }
     }
 
+    /// Returns whether results are wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
     /// Returns whether only results are wanted.
     pub(crate) fn quiet(&self) -> bool {
         self.talk == Talk::Nothing

@@ -4,11 +4,12 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "setup",
     "start",
     "stop",
     "restart",
+    "stats",
     "status",
     "logs",
     "exec",

@@ -119,7 +119,12 @@ async fn log(engine: &Docker, context: &Context) -> String {
 /// Our own files that tell something; the password is not among them.
 fn files(context: &Context) -> Vec<PathBuf> {
     let home = context.home();
-    let mut files = vec![home.record_path(), home.image_state_path(), home.service_log_path()];
+    let mut files = vec![
+        home.record_path(),
+        home.image_state_path(),
+        home.history_path(),
+        home.service_log_path(),
+    ];
     let evidence = fs::read_dir(home.evidence_dir()).into_iter().flatten().flatten();
     let mut evidence: Vec<PathBuf> = evidence.map(|entry| entry.path()).collect();
     evidence.sort();

@@ -9,8 +9,8 @@ mod watchdog;
 
 use std::time::Duration;
 
-use occ_engine::{Docker, Engine as _, Error as EngineError, Phase, RestartPolicy};
-use occ_sandbox::TryLock;
+use occ_engine::{ContainerState, Docker, Engine as _, Error as EngineError, Phase, RestartPolicy};
+use occ_sandbox::{HistoryEntry, TryLock, Verdict};
 use tokio::time::Instant;
 
 use self::ended::{Ended, ended};
@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::notify::Notifier;
+use crate::time;
 
 /// How long an engine may be away: booting, or being updated.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(120);
@@ -141,7 +142,8 @@ impl Follower<'_> {
             }
             self.restarts = restarts;
             if state.as_ref().is_none_or(|state| state.phase != Phase::Restarting) {
-                return Ok(ended(state.as_ref(), self.restart));
+                let stopped = state.as_ref().is_some_and(|state| stopped(state, context));
+                return Ok(ended(state.as_ref(), self.restart, stopped));
             }
             tokio::select! {
                 () = tokio::time::sleep(BEAT) => {}
@@ -153,6 +155,13 @@ impl Follower<'_> {
     async fn heed(&mut self, alarm: Alarm) -> Result<(), Failure> {
         let context = self.context;
         let kept = watchdog::keep_evidence(&alarm, &self.engine, context).await;
+        let verdict =
+            if matches!(alarm, Alarm::GiveUp { .. }) { Verdict::Failed } else { Verdict::Done };
+        let entry = HistoryEntry {
+            why: Some("the server did not answer".to_owned()),
+            ..HistoryEntry::new(time::now(), "watchdog", verdict)
+        };
+        context.home().remember(&entry)?;
         let Alarm::Restart { after, number, .. } = alarm else {
             return Err(given_up(kept.as_deref()));
         };
@@ -197,6 +206,15 @@ impl Follower<'_> {
             .or_else(gone)?;
         Ok(Exit::Done)
     }
+}
+
+/// Returns whether an occ has stopped this very run, as the history says.
+fn stopped(state: &ContainerState, context: &Context) -> bool {
+    let begun = state.started_at.as_deref().and_then(time::nanos).unwrap_or_default();
+    let history = context.home().history().unwrap_or_default();
+    let last = history.iter().rev().find(|entry| entry.what == "stop");
+    // The history tells whole seconds.
+    last.and_then(|entry| time::nanos(&entry.at)).is_some_and(|at| at + 1_000_000_000 > begun)
 }
 
 fn gone(error: EngineError) -> Result<(), EngineError> {

@@ -15,6 +15,7 @@ mod given;
 mod interrupt;
 mod life;
 mod lock;
+mod logs;
 mod output;
 mod prebuilt;
 mod setup;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use occ_testkit::{Daemon, Manner};
 use serde_json::Value;
 
-use super::stand_in;
+use super::{client, running, stand_in, wait};
 use crate::places::bench_at;
 
 fn lines(stdout: &str) -> Vec<Value> {
@@ -45,4 +45,35 @@ fn a_watched_status_is_drawn_again_in_its_place_on_a_terminal() {
     let (code, shown) = terminal.finish();
     assert_eq!(code, Some(130), "{shown}");
     assert!(shown.matches("\u{1b}[H").count() >= 2, "{shown:?}");
+}
+
+#[test]
+fn pu_006_stats_tell_memory_processor_disk_and_sessions() {
+    let bench = running();
+    wait(async {
+        let client = client(&bench);
+        drop(client.create_session().await.unwrap());
+    });
+    let data = bench.run(["stats", "--json"]).success().data();
+    assert_eq!(data["state"], "running", "{data}");
+    assert!(data["memory"]["bytes"].as_u64().unwrap() > 10 << 20, "{data}");
+    assert_eq!(data["memory"]["limit"], 2_u64 << 30, "{data}");
+    assert!(data["cpu_percent"].as_f64().is_some(), "{data}");
+    assert!(data["processes"].as_u64().unwrap() > 1, "{data}");
+    assert_eq!(data["sessions"]["total"], 1, "{data}");
+    assert_eq!(data["sessions"]["busy"], 0, "{data}");
+    let volumes = data["volumes"].as_array().unwrap();
+    assert!(volumes.iter().any(|it| it["bytes"].as_u64().is_some_and(|bytes| bytes > 0)), "{data}");
+    bench.run(["stats"]).success().prints("Memory:").prints("Sessions:");
+
+    let mut watch = bench.start(["stats", "--watch", "--json"]);
+    watch.until("cpu_percent");
+    bench.run(["stop"]).success();
+    watch.until("\"stopped\"");
+    watch.interrupt();
+    let run = watch.finish_within(Duration::from_secs(20)).code(130);
+    assert!(lines(&run.stdout).len() >= 2, "{}", run.stdout);
+
+    let data = bench.run(["stats", "--json"]).code(1).data();
+    assert_eq!((&data["state"], &data["memory"]), (&"stopped".into(), &Value::Null), "{data}");
 }

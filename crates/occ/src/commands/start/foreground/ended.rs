@@ -14,11 +14,19 @@ pub(super) enum Ended {
 /// Exit codes of a server that was asked to end: by itself, and by interruption or termination.
 const ASKED: [i64; 3] = [0, 130, 143];
 
-/// Returns how a sandbox ended, or none when it did not; seen while nobody works on it.
-pub(super) fn ended(state: Option<&ContainerState>, restart: RestartPolicy) -> Option<Ended> {
+/// Returns how a sandbox ended, or none when it did not; seen while nobody works on it. `stopped` says
+/// whether an occ has stopped this very run.
+pub(super) fn ended(
+    state: Option<&ContainerState>,
+    restart: RestartPolicy,
+    stopped: bool,
+) -> Option<Ended> {
     let Some(state) = state else { return Some(Ended::Stopped("was removed")) };
     if state.phase.is_up() {
         return None;
+    }
+    if stopped {
+        return Some(Ended::Stopped("was stopped"));
     }
     let status = state.exit.clone();
     let status = status.unwrap_or(ExitStatus { code: 0, oom_killed: false, error: None });
@@ -67,20 +75,26 @@ mod tests {
     #[test]
     fn what_is_up_has_not_ended() {
         for phase in [Phase::Running, Phase::Paused, Phase::Restarting] {
-            assert_eq!(ended(Some(&state(phase, 1, false, "")), NEVER), None);
+            assert_eq!(ended(Some(&state(phase, 1, false, "")), NEVER, true), None);
         }
     }
 
     #[test]
     fn a_stop_and_a_removal_are_wishes() {
-        assert_eq!(ended(None, ALWAYS), Some(Ended::Stopped("was removed")));
+        assert_eq!(ended(None, ALWAYS, false), Some(Ended::Stopped("was removed")));
         for (restart, codes) in [(NEVER, [0, 130, 143]), (ALWAYS, [1, 137, 139])] {
             for code in codes {
                 let state = state(Phase::Exited, code, false, "");
                 let stopped = Some(Ended::Stopped("was stopped"));
-                assert_eq!(ended(Some(&state), restart), stopped, "{code}");
+                assert_eq!(ended(Some(&state), restart, false), stopped, "{code}");
             }
         }
+    }
+
+    #[test]
+    fn a_stop_whose_patience_ran_out_is_a_wish_too() {
+        let state = state(Phase::Exited, 137, false, "");
+        assert_eq!(ended(Some(&state), NEVER, true), Some(Ended::Stopped("was stopped")));
     }
 
     #[test]
@@ -92,7 +106,7 @@ mod tests {
             (ALWAYS, 143, false, "no port"),
         ] {
             let state = state(Phase::Exited, code, oom_killed, error);
-            let ended = ended(Some(&state), restart);
+            let ended = ended(Some(&state), restart, false);
             assert!(matches!(ended, Some(Ended::Crashed(_))), "{code} {error}: {ended:?}");
         }
     }

@@ -136,8 +136,10 @@ pub(super) async fn keep_evidence(
 ) -> Option<PathBuf> {
     let (Alarm::Restart { answers, .. } | Alarm::GiveUp { answers }) = alarm;
     let state = own_container(engine, context).await.ok().flatten();
+    let stats = engine.stats(&context.instance.container()).await.ok().flatten();
     let evidence = json!({
         "at": time::now(),
+        "stats": stats,
         "answers": answers,
         "container": state.as_ref().map(without_environment),
         "log": last_lines(engine, &context.instance.container()).await,
