@@ -150,7 +150,7 @@ fn chosen(lock: &Lock) -> BTreeMap<&str, (&str, &str)> {
 fn with_version(lock: &Lock, name: &str, version: &str) -> Lock {
     let mut lock = lock.clone();
     let pins = lock.debian.iter_mut().flat_map(|group| &mut group.packages);
-    pins.filter(|pin| pin.name == name).for_each(|pin| pin.version = version.to_owned());
+    pins.filter(|pin| pin.name == name).for_each(|pin| version.clone_into(&mut pin.version));
     lock
 }
 

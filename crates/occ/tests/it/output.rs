@@ -4,11 +4,15 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 25] = [
     "setup",
     "start",
     "stop",
     "restart",
+    "update",
+    "rollback",
+    "reset",
+    "history",
     "stats",
     "status",
     "logs",

@@ -18,7 +18,7 @@ fn fall_behind(bench: &mut Bench) -> PathBuf {
     let mut lock = Lock::parse("lock", &lock_of(bench.recipe())).unwrap();
     let pins = lock.debian.iter_mut().flat_map(|group| &mut group.packages);
     for pin in pins.filter(|pin| pin.name == "tini") {
-        pin.version = "0.1-1".to_owned();
+        "0.1-1".clone_into(&mut pin.version);
         pin.digest = Digest::sha256(pin.version.as_bytes());
     }
     let recipe = bench.folder().join("behind.toml");
