@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     room("occ-opencode", 1, &[]),
     room("occ-image", 2, &["occ-oci", "occ-layer"]),
     room("occ-engine", 2, &["occ-oci"]),
-    room("occ-sandbox", 3, &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),
+    room("occ-sandbox", 3, &["occ-oci", "occ-layer", "occ-image", "occ-opencode", "occ-engine"]),
     room("occ", 4, &["occ-oci", "occ-image", "occ-opencode", "occ-engine", "occ-sandbox"]),
     shed("occ-testkit", &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),
     shed("xtask", &["occ", "occ-image"]),
@@ -49,7 +49,7 @@ const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("hyper", &["occ-engine", "occ-opencode"]),
     ("indicatif", &["occ"]),
     ("lzma-rust2", &["occ-layer"]),
-    ("tar", &["occ", "occ-engine", "occ-image", "occ-layer", "occ-testkit"]),
+    ("tar", &["occ", "occ-engine", "occ-image", "occ-layer", "occ-sandbox", "occ-testkit"]),
     ("tokio-rustls", &["occ-engine"]),
     ("zstd", &["occ-layer"]),
 ];

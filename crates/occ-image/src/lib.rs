@@ -74,5 +74,6 @@ pub use recipe::{
 pub use release::{DEVELOPMENT, Release};
 pub use resolve::{LockRequest, Upgrade, resolve};
 pub use schema::recipe_schema;
+pub use size::Size;
 pub use survey::{LayerState, PlannedLayer, survey};
 pub use workshop::{Programs, Workshop};

@@ -1,8 +1,9 @@
 //! Sessions, and shell commands in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use hyper::Method;
@@ -84,9 +85,28 @@ pub struct ShellOutput {
 }
 
 #[derive(Deserialize)]
-struct Activity {
+struct Project {
+    worktree: PathBuf,
+}
+
+/// `busy`, or `retry` while a model's provider is waited for; `idle` is left out as a rule.
+#[derive(Deserialize)]
+struct Status {
     #[serde(rename = "type")]
     kind: String,
+}
+
+/// Returns the part of an address that names the folder meant.
+fn of_folder(folder: Option<&Path>) -> String {
+    let Some(folder) = folder else { return String::new() };
+    let bytes = folder.as_os_str().as_bytes().iter();
+    let encoded = bytes.map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(*byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    });
+    format!("?directory={}", encoded.collect::<String>())
 }
 
 #[derive(Deserialize)]
@@ -115,14 +135,29 @@ impl Client {
         self.json(Method::GET, "/session", None).await
     }
 
-    /// Returns how many sessions are at work; one that is idle is not listed by the server.
+    /// Lists the sessions in which something is being done, in every folder that the server works in.
     ///
     /// # Errors
     /// Every kind of [`Error`] a JSON request has.
-    pub async fn busy_sessions(&self) -> Result<usize, Error> {
-        let states: BTreeMap<String, Activity> =
-            self.json(Method::GET, "/session/status", None).await?;
-        Ok(states.values().filter(|state| state.kind != "idle").count())
+    pub async fn busy_sessions(&self) -> Result<Vec<SessionId>, Error> {
+        // Each folder is an instance of the server's own, and knows its own sessions.
+        let mut folders = BTreeSet::from([None]);
+        let projects: Vec<Project> = self.json(Method::GET, "/project", None).await?;
+        for worktree in
+            std::iter::once(None).chain(projects.into_iter().map(|one| Some(one.worktree)))
+        {
+            let path = format!("/session{}", of_folder(worktree.as_deref()));
+            let sessions: Vec<Session> = self.json(Method::GET, &path, None).await?;
+            folders.extend(sessions.into_iter().map(|session| Some(session.directory)));
+        }
+        let mut busy = BTreeSet::new();
+        for folder in folders {
+            let path = format!("/session/status{}", of_folder(folder.as_deref()));
+            let states: BTreeMap<SessionId, Status> = self.json(Method::GET, &path, None).await?;
+            let at_work = states.into_iter().filter(|(_, status)| status.kind != "idle");
+            busy.extend(at_work.map(|(id, _)| id));
+        }
+        Ok(busy.into_iter().collect())
     }
 
     /// Begins a session.

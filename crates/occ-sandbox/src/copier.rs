@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 const SCRIPT: &str = r#"set -e
 for to in /to/*; do
 	n=${to#/to/}
-	find "$to" -mindepth 1 -delete
+	rm -rf -- "$to"/* "$to"/.[!.]* "$to"/..?*
 	[ ! -d "/from/$n" ] || cp -a "/from/$n/." "$to/"
 done"#;
 

@@ -49,6 +49,15 @@ pub enum Event {
         /// Why, in one line.
         why: String,
     },
+    /// Bytes of volumes that were read or written.
+    Copied {
+        /// What is being done.
+        what: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, as far as is known.
+        total: u64,
+    },
     /// A step failed, and this is being taken back.
     Undo {
         /// What is taken back.

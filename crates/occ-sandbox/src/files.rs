@@ -124,14 +124,7 @@ pub enum TryLock {
 /// When the file cannot be created or locking is not possible there.
 pub(crate) fn try_lock(path: &Path) -> Result<TryLock, FileError> {
     let wrap = || FileError::wrap("lock", path);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(wrap())?;
+    let mut file = open_lock(path).map_err(wrap())?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
             let pid = rustix::process::getpid().as_raw_pid().to_string();
@@ -144,6 +137,22 @@ pub(crate) fn try_lock(path: &Path) -> Result<TryLock, FileError> {
         }
         Err(errno) => Err(wrap()(errno.into())),
     }
+}
+
+/// Waits for the lock on a file that nobody holds for more than a moment.
+///
+/// # Errors
+/// When the file cannot be created or locking is not possible there.
+pub(crate) fn lock(path: &Path) -> Result<Lock, FileError> {
+    let file = open_lock(path).and_then(|file| {
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(file)
+    });
+    file.map(|file| Lock { _file: file }).map_err(FileError::wrap("lock", path))
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(test)]

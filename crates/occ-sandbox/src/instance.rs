@@ -1,9 +1,12 @@
 //! The name of one sandbox, from which every other name derives.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::str::FromStr;
 
 use occ_image::guest;
+use sha2::{Digest as _, Sha256};
 
 /// A validated instance name.
 ///
@@ -21,10 +24,16 @@ pub enum ParseError {
     /// It has a character other than `a-z`, `0-9` and `-`, or starts or ends with `-`.
     #[error("an instance name has only a-z, 0-9 and -, and starts and ends with a letter or digit")]
     Character,
-    /// It would collide with names derived from another instance.
+    /// It would collide with names derived from another instance, or has a meaning of its own.
     #[error("{0:?} is taken: other names are made from it")]
     Reserved(String),
 }
+
+/// Longest name.
+const MOST: usize = 32;
+
+/// The word that asks for the instance of a folder; it names none.
+pub const AUTO: &str = "auto";
 
 /// Suffixes of names derived from an instance; an instance named like one would collide with the
 /// first instance's resources.
@@ -34,6 +43,23 @@ impl Instance {
     /// Returns the first instance.
     pub fn first() -> Self {
         Self("default".to_owned())
+    }
+
+    /// Returns the instance of a folder, whose path must be absolute and without links.
+    ///
+    /// Its own name makes it readable; eight digits of the whole path's hash keep it apart from folders of
+    /// the same name elsewhere.
+    pub fn of_folder(folder: &Path) -> Self {
+        let hash = Sha256::digest(folder.as_os_str().as_bytes());
+        let hash: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name: String = name.chars().map(plain).collect();
+        let words: Vec<&str> = name.split('-').filter(|word| !word.is_empty()).collect();
+        let mut name = words.join("-");
+        name.truncate(MOST - hash.len() - 1);
+        let name = name.trim_end_matches('-');
+        Self(if name.is_empty() { format!("w-{hash}") } else { format!("{name}-{hash}") })
     }
 
     /// Returns whether this is the first instance.
@@ -78,7 +104,7 @@ impl FromStr for Instance {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.is_empty() || text.len() > 32 {
+        if text.is_empty() || text.len() > MOST {
             return Err(ParseError::Length);
         }
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -89,7 +115,7 @@ impl FromStr for Instance {
             return Err(ParseError::Character);
         }
         let tail = text.rsplit('-').next().unwrap_or(text);
-        if RESERVED.contains(&tail) {
+        if RESERVED.contains(&tail) || text == AUTO {
             return Err(ParseError::Reserved(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
@@ -121,9 +147,28 @@ mod tests {
 
     #[test]
     fn names_that_would_collide_or_escape_are_refused() {
-        for text in ["", "-a", "a-", "A", "a b", "../x", "ä", "data", "x-workspace", "probe"] {
+        for text in
+            ["", "-a", "a-", "A", "a b", "../x", "ä", "data", "x-workspace", "probe", "auto"]
+        {
             assert!(text.parse::<Instance>().is_err(), "{text:?} was accepted");
         }
         assert!("a".repeat(33).parse::<Instance>().is_err());
+    }
+
+    #[test]
+    fn a_folder_has_one_instance_and_folders_of_one_name_have_two() {
+        let of = |path: &str| Instance::of_folder(Path::new(path));
+        assert_eq!(of("/home/a/My Project"), of("/home/a/My Project"));
+        assert_ne!(of("/home/a/My Project"), of("/home/b/My Project"));
+        assert!(of("/home/a/My Project").name().starts_with("my-project-"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_folder_is_called_its_instance_has_a_valid_name(name in "\\PC{0,60}") {
+            let instance = Instance::of_folder(Path::new(&format!("/x/{name}")));
+            let again: Instance = instance.name().parse().expect("valid");
+            assert_eq!(again, instance);
+        }
     }
 }

@@ -8,6 +8,8 @@ mod acquire;
 mod apply;
 mod apply_change;
 mod back;
+mod backup;
+mod beside;
 mod cancel;
 mod certificates;
 mod change;
@@ -18,11 +20,13 @@ mod drift;
 mod error;
 mod event;
 mod files;
+mod fleet;
 mod foreign;
 mod given;
 mod guest_files;
 mod health;
 mod history;
+mod host_port;
 mod instance;
 mod mount;
 mod observe;
@@ -34,9 +38,11 @@ mod ports;
 mod probe;
 mod prove_mounts;
 mod proxy;
+mod prune;
 mod question;
 mod record;
 mod refusal;
+mod removal;
 mod replace;
 mod secret;
 mod sight;
@@ -47,11 +53,17 @@ mod undo;
 mod variable;
 mod version;
 mod watch;
+mod work;
 mod world;
 
 pub use acquire::acquire;
 pub use apply::{Outcome, apply, bring};
 pub use back::{Recovered, recover};
+pub use backup::{
+    BackupError, BackupWish, Created, Filled, Filling, Head as BackupHead, Manifest, Part,
+    Verified, create_backup, fill_volumes, make_volumes, read_head, restored_record, verify_backup,
+};
+pub use beside::any_image;
 pub use cancel::Cancel;
 pub use certificates::{Certificates, certificate_blocks};
 pub use change::{Cause, Journal, Kept, OwnerChange, Reached, RollbackPoint, VolumeCopy};
@@ -61,11 +73,13 @@ pub use drift::{Drift, drift};
 pub use error::{ApplyError, ProbeError, PullAttempt};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};
+pub use fleet::{Remembered, Sandbox, gather, homes, named_by, remembered};
 pub use foreign::{ForeignImage, foreign};
 pub use given::{Found, GitIdentity, Given, SshAgent};
 pub use health::reachable;
 pub use history::{HistoryEntry, Verdict};
-pub use instance::{Instance, ParseError as InstanceError};
+pub use host_port::{assign_port, suggest_port};
+pub use instance::{AUTO, Instance, ParseError as InstanceError};
 pub use mount::{
     Access, FolderMount, MountError, MountWish, check_places, check_source, system_folder,
 };
@@ -78,9 +92,13 @@ pub use plan::{ARRIVING, Decision, Plan, plan_change, plan_start};
 pub use plan_rollback::{Previous, plan_rollback};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use proxy::{Proxy, ProxyLook};
+pub use prune::{Image as UnusedImage, Leftovers, Seen, apply_prune, plan_prune};
 pub use question::{Consent, Question, Topic};
 pub use record::{Home, ImageState, Record, Source, Unreadable};
 pub use refusal::{Claim, FolderProblem, Refusal, stranger};
+pub use removal::{
+    Farewell, Removal, Sized, Wish as RemovalWish, apply_removal, halt_for_removal, plan_removal,
+};
 pub use replace::Change;
 pub use secret::{
     SecretError, SecretForm, SecretRef, SecretSource, SecretValue, parse_secret, secret_value,
@@ -92,4 +110,5 @@ pub use step::Step;
 pub use variable::{VariableError, check_name, looks_secret, parse_variable};
 pub use version::{Mismatch, mismatch};
 pub use watch::{Patience, Resolve, Sight, Watch};
+pub use work::{Loose, Repository, Unsaved, Work, observe_work};
 pub use world::World;

@@ -136,6 +136,33 @@ impl Home {
         self.dir.join("service.log")
     }
 
+    /// Returns the path of the port that was given to the instance.
+    pub fn port_path(&self) -> PathBuf {
+        self.dir.join("port")
+    }
+
+    /// Returns the path of the mark that volumes are being filled: what is there of the sandbox is a part.
+    pub fn filling_path(&self) -> PathBuf {
+        self.dir.join("filling")
+    }
+
+    /// Returns the files that make the instance known; none of them is needed once its volumes are gone.
+    pub fn files(&self) -> [PathBuf; 5] {
+        // The record goes last: as long as it is there, removing can be begun again.
+        [
+            self.image_state_path(),
+            self.password_path(),
+            self.port_path(),
+            self.history_path(),
+            self.record_path(),
+        ]
+    }
+
+    /// Returns whether anything is kept here.
+    pub fn is_used(&self) -> bool {
+        self.files().iter().any(|file| file.exists())
+    }
+
     /// Creates the folder.
     ///
     /// # Errors

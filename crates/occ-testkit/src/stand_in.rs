@@ -89,7 +89,6 @@ impl StandIn<'_> {
         {
             archive.link(&format!("bin/{name}"), "/bin/busybox");
         }
-        archive.file("bin/find", FIND.as_bytes(), 0o755);
         let (user, home) = (guest::USER, guest::HOME);
         let passwd = format!(
             "root:x:0:0:root:/:/bin/sh\n{user}:x:{}:{}::{home}:/bin/sh\n",
@@ -146,9 +145,6 @@ impl StandIn<'_> {
         }
     }
 }
-
-/// As much of find as copying a volume takes, which is to empty a folder; busybox knows no `-delete`.
-const FIND: &str = "#!/bin/sh\nexec rm -rf \"$1\"/* \"$1\"/.[!.]*\n";
 
 /// Goes when told to: the first process of a container has no default for that.
 const WAIT: &str = "\ntrap 'exit 0' TERM\nwait";

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use occ_sandbox::Instance;
 
 use crate::commands;
 use crate::exit::Exit;
+use crate::worktree::Choice;
 
 /// A safe, persistent home for the opencode coding agent.
 #[derive(Debug, Parser)]
@@ -24,7 +24,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Which sandbox; every name has volumes, a port and a password of its own
+    /// Which sandbox; every name has volumes, a port and a password of its own; auto takes the one of the
+    /// git worktree here
     #[arg(
         long,
         global = true,
@@ -32,7 +33,7 @@ pub(crate) struct Global {
         default_value = "default",
         value_name = "NAME"
     )]
-    pub(crate) instance: Instance,
+    pub(crate) instance: Choice,
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -99,6 +100,19 @@ pub(crate) enum Command {
     ///
     /// Ends with 0 when the sandbox is healthy, 1 when it does not run, 7 when it runs and is not healthy.
     Status(commands::status::StatusArgs),
+    /// List all sandboxes
+    Ls,
+    /// Remove the sandbox; volumes only when that is said
+    ///
+    /// What would go is listed first. Without --volumes everything that lasts stays, and the next start goes on
+    /// with it. Ends with 8 when work would be lost that exists nowhere else: changes that no commit has,
+    /// commits that no remote has, stashes, files in no git repository, sessions at work.
+    Rm(commands::rm::RmArgs),
+    /// Remove what was left behind and no sandbox needs
+    Prune(commands::prune::PruneArgs),
+    /// Keep the sandbox in one file, and make it again from it
+    #[command(subcommand)]
+    Backup(commands::backup::BackupCommand),
     /// Show what the sandbox uses: processor, memory, disk, sessions
     Stats(commands::stats::StatsArgs),
     /// Show what the server has written, and what was done to the sandbox

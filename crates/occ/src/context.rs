@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use occ_image::BuildError;
-use occ_sandbox::{Cancel, Claim, Event, Home, Instance, Lock, TryLock};
+use occ_sandbox::{AUTO, Cancel, Claim, Event, Home, Instance, Lock, TryLock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Global;
@@ -31,20 +31,26 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the environment.
-    pub(crate) fn new(global: &Global) -> Self {
+    /// Reads the environment, and chooses the instance; a failure comes with the way to report it.
+    pub(crate) fn new(global: &Global) -> Result<Self, (Terminal, Failure)> {
         let env = Environment::read();
         let terminal = Terminal::new(global, env.no_color);
-        let secrets = HostSecrets::new(&env);
-        let (instance, cancel) = (global.instance.clone(), Cancel::default());
-        Self { terminal, env, instance, cancel, secrets }
+        match global.instance.resolve(env.working_dir.as_deref()) {
+            Ok(instance) => {
+                let secrets = HostSecrets::new(&env);
+                Ok(Self { terminal, env, instance, cancel: Cancel::default(), secrets })
+            }
+            Err(failure) => Err((terminal, failure)),
+        }
     }
 
     /// Returns the instance where a command that is typed next has to name it: a variable still does, a flag
     /// has to be repeated.
     pub(crate) fn instance_to_name(&self) -> Option<&Instance> {
         let named = self.env.variable("OCC_INSTANCE");
-        (named.as_deref() != Some(self.instance.name())).then_some(&self.instance)
+        let needless =
+            named.is_some_and(|name| [self.instance.name(), AUTO].contains(&name.as_str()));
+        (!needless).then_some(&self.instance)
     }
 
     /// Returns the settings: defaults, file, environment.
@@ -71,10 +77,14 @@ impl Context {
     pub(crate) async fn lock(&self) -> Result<Lock, Failure> {
         let lock = self.wait_for_lock().await?;
         self.recover(&lock).await?;
+        if self.home().filling_path().exists() {
+            crate::commands::backup::forget_part(&lock, self).await?;
+        }
         Ok(lock)
     }
 
-    async fn wait_for_lock(&self) -> Result<Lock, Failure> {
+    /// Waits for the sandbox's lock, saying who has it, and leaves everything as it is.
+    pub(crate) async fn wait_for_lock(&self) -> Result<Lock, Failure> {
         let home = self.home();
         home.create()?;
         let mut told = false;

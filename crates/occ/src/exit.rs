@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Network,
     /// The sandbox is unhealthy.
     Unhealthy,
+    /// Work would be lost, and nobody said that it may be.
+    WouldLoseWork,
     /// Interrupted.
     Interrupted,
     /// The code of a program run inside.
@@ -29,7 +31,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code with its name and meaning, for documents.
-    pub(crate) const TABLE: [(Self, &'static str); 9] = [
+    pub(crate) const TABLE: [(Self, &'static str); 10] = [
         (Self::Done, "done, or nothing to do"),
         (Self::Failed, "could not: an operation failed"),
         (Self::Usage, "usage, or an answer was needed and nobody could be asked"),
@@ -38,6 +40,7 @@ impl Exit {
         (Self::Engine, "the container engine is unreachable or refused"),
         (Self::Network, "the network or a registry failed"),
         (Self::Unhealthy, "the sandbox is unhealthy"),
+        (Self::WouldLoseWork, "work would be lost, and nobody said that it may be"),
         (Self::Interrupted, "interrupted"),
     ];
 
@@ -52,6 +55,7 @@ impl Exit {
             Self::Engine => 5,
             Self::Network => 6,
             Self::Unhealthy => 7,
+            Self::WouldLoseWork => 8,
             Self::Interrupted => 130,
             Self::Child(code) => code,
         }
@@ -68,6 +72,7 @@ impl Exit {
             Self::Engine => "engine",
             Self::Network => "network",
             Self::Unhealthy => "unhealthy",
+            Self::WouldLoseWork => "would-lose-work",
             Self::Interrupted => "interrupted",
             Self::Child(_) => "child",
         }

@@ -92,7 +92,8 @@ impl Failure {
 }
 
 /// Verbs whose meaning depends on the instance.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 18] = [
+    "backup",
     "diagnose",
     "doctor",
     "history",
@@ -101,6 +102,7 @@ const VERBS: [&str; 16] = [
     "password",
     "reset",
     "restart",
+    "rm",
     "rollback",
     "setup",
     "start",
@@ -472,6 +474,52 @@ impl From<occ_sandbox::MountError> for Failure {
             }
             MountError::Machine(_) => failure.hint("mount the folder that is needed and no more"),
             _ => failure,
+        }
+    }
+}
+
+/// Returns the failure of a command that would lose work that exists nowhere else.
+pub(crate) fn would_lose(work: &occ_sandbox::Work, command: &str) -> Failure {
+    let mut failure =
+        Failure::new(Exit::WouldLoseWork, "work that exists nowhere else would be lost");
+    failure.causes = work.lines();
+    failure
+        .hint("push or copy it, or keep everything in a file: occ backup create")
+        .hint(format!("to lose it: {command} --discard-work"))
+}
+
+impl From<occ_sandbox::BackupError> for Failure {
+    fn from(error: occ_sandbox::BackupError) -> Self {
+        use occ_sandbox::BackupError;
+        let error = match error {
+            BackupError::Apply(error) => return error.into(),
+            other => other,
+        };
+        let exit = match &error {
+            BackupError::Foreign { .. }
+            | BackupError::Damaged { .. }
+            | BackupError::Refused { .. } => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        let failure = Self::of(exit, &error);
+        match error {
+            BackupError::Exists { .. } => {
+                failure.hint("choose another name: occ backup create FILE")
+            }
+            BackupError::NoRoom { .. } => {
+                failure.hint("make it elsewhere: occ backup create /OTHER/PLACE/FILE")
+            }
+            BackupError::Newer { .. } => failure.hint("update occ, and take it then"),
+            BackupError::Nothing => failure.hint("see what there is: occ ls"),
+            BackupError::NoImage => failure.hint("get one: occ start"),
+            BackupError::Restarting => failure.hint("stop it first: occ stop"),
+            BackupError::Damaged { .. } | BackupError::Refused { .. } => {
+                failure.hint("nothing of it was used; take another one: occ backup list")
+            }
+            BackupError::Foreign { .. } => {
+                failure.hint("see which ones there are: occ backup list")
+            }
+            BackupError::File { .. } | BackupError::Apply(_) => failure,
         }
     }
 }

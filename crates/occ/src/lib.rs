@@ -20,6 +20,7 @@ mod terminal;
 mod time;
 mod wiring;
 mod worksite;
+mod worktree;
 
 use std::process::ExitCode;
 
@@ -35,7 +36,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let context = Context::new(&cli.global);
+    let context = match Context::new(&cli.global) {
+        Ok(context) => context,
+        Err((terminal, failure)) => return terminal.failure(&failure).into(),
+    };
     let exit = match commands::run(cli.command, &context) {
         Ok(exit) => exit,
         Err(failure) => {

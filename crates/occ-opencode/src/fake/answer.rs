@@ -36,8 +36,8 @@ pub(super) async fn answer(
         ("GET", "/event") => return events(stream, state).await,
         ("GET", "/path") => ("200 OK", paths()),
         ("GET", "/session") => ("200 OK", Value::Array(state.memory().sessions.clone())),
-        // Nothing takes time here, so nobody is ever at work.
-        ("GET", "/session/status") => ("200 OK", json!({})),
+        ("GET", "/session/status") => ("200 OK", busy(state)),
+        ("GET", "/project") => ("200 OK", json!([{ "id": "global", "worktree": "/" }])),
         ("POST", "/session") => ("200 OK", create_session(state)),
         ("DELETE", path) if path.starts_with("/session/") => {
             delete_session(state, &path["/session/".len()..])
@@ -60,7 +60,7 @@ fn may_enter(state: &State, request: &Request) -> bool {
 }
 
 fn is_instance(path: &str) -> bool {
-    ["/event", "/path", "/session"].iter().any(|own| path.starts_with(own))
+    ["/event", "/path", "/session", "/project"].iter().any(|own| path.starts_with(own))
 }
 
 fn paths() -> Value {
@@ -92,6 +92,13 @@ fn create_session(state: &State) -> Value {
     };
     announce(state, "session.created", &json!({ "sessionID": session["id"], "info": session }));
     session
+}
+
+/// Sessions at work; those that are not are left out, as the real one does.
+fn busy(state: &State) -> Value {
+    let memory = state.memory();
+    let at_work = memory.busy.iter().map(|id| (id.clone(), json!({ "type": "busy" })));
+    Value::Object(at_work.collect())
 }
 
 fn delete_session(state: &State, id: &str) -> (&'static str, Value) {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::{Credentials, Endpoint, Secret};
+use crate::{Credentials, Endpoint, Secret, SessionId};
 
 /// How the server behaves towards somebody who may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,7 @@ struct State {
 struct Memory {
     requests: Vec<String>,
     sessions: Vec<Value>,
+    busy: Vec<String>,
     sessions_ever: u64,
     events_ever: u64,
 }
@@ -121,6 +122,11 @@ impl FakeServer {
     /// Returns where it listens.
     pub const fn endpoint(&self) -> Endpoint {
         Endpoint { address: self.address }
+    }
+
+    /// Lets a session be at work from now on.
+    pub fn set_busy(&self, session: &SessionId) {
+        self.state.memory().busy.push(session.to_string());
     }
 
     /// Returns the requests so far, such as `GET /path`, in the order of their arrival.

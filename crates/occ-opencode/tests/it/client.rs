@@ -174,3 +174,14 @@ async fn no_debug_output_shows_the_password() {
     let shown = format!("{client:?} {server:?}");
     assert!(!shown.contains(credentials.password.expose()), "{shown}");
 }
+
+#[tokio::test]
+async fn a_session_at_work_is_named() {
+    let (server, client) = fake(Manner::Healthy).await;
+    let (one, _other) = (
+        client.create_session().await.expect("a session"),
+        client.create_session().await.expect("a session"),
+    );
+    server.set_busy(&one.id);
+    assert_eq!(client.busy_sessions().await.expect("a list"), [one.id]);
+}

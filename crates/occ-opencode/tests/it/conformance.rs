@@ -16,6 +16,7 @@ async fn conforms(client: &Client, version: &str) {
     strangers_are_refused(client).await;
     sessions_come_and_go_and_are_announced(client).await;
     a_shell_command_has_output_and_no_exit_code(client).await;
+    a_session_in_which_nothing_is_done_is_not_busy(client).await;
 }
 
 async fn ready_with_the_pinned_version(client: &Client, version: &str) {
@@ -46,12 +47,17 @@ async fn sessions_come_and_go_and_are_announced(client: &Client) {
     let announced = until(&mut events, "session.created").await;
     assert_eq!(announced.properties["info"]["id"], session.id.as_str());
     assert!(client.sessions().await.expect("a list").contains(&session));
-    assert_eq!(client.busy_sessions().await.expect("states"), 0);
 
     client.delete_session(&session.id).await.expect("it was there");
     assert!(!client.sessions().await.expect("a list").contains(&session));
     let error = client.delete_session(&session.id).await.expect_err("it is gone");
     assert!(matches!(error, Error::Status { status: 404, .. }), "{error:?}");
+}
+
+async fn a_session_in_which_nothing_is_done_is_not_busy(client: &Client) {
+    let session = client.create_session().await.expect("a session");
+    assert_eq!(client.busy_sessions().await.expect("a list"), []);
+    client.delete_session(&session.id).await.expect("it was there");
 }
 
 async fn until(events: &mut occ_opencode::EventStream, kind: &str) -> ServerEvent {

@@ -1,11 +1,13 @@
 //! The life of a sandbox against an engine that computes.
 
 mod apply;
+mod backups;
 mod change;
 mod choice;
 mod crash;
 mod faults;
 mod given;
+mod keeping;
 mod plan;
 mod sight;
 mod stage;

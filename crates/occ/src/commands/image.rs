@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+pub(crate) use cache::needed as needed_entries;
 pub(crate) use lock::lock_anew;
 
 /// Commands about images.

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, its settings, its run.
 
 pub(crate) mod agreement;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod diagnose;
@@ -12,11 +13,14 @@ pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod install;
 pub(crate) mod logs;
+pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod mount;
 pub(crate) mod password;
+pub(crate) mod prune;
 pub(crate) mod reset;
 pub(crate) mod restart;
+pub(crate) mod rm;
 pub(crate) mod rollback;
 pub(crate) mod secret;
 pub(crate) mod setup;
@@ -52,6 +56,10 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::History(args) => history::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Stats(args) => stats::run(&args, context),
+        Command::Ls => ls::run(context),
+        Command::Rm(args) => rm::run(&args, context),
+        Command::Prune(args) => prune::run(&args, context),
+        Command::Backup(command) => backup::run(command, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Exec(args) => exec::run(args, context),
         Command::Shell => exec::shell(context),
@@ -84,6 +92,8 @@ fn concerns_a_sandbox(command: &Command) -> bool {
             | Command::Reset(_)
             | Command::History(_)
             | Command::Status(_)
+            | Command::Rm(_)
+            | Command::Backup(_)
             | Command::Logs(_)
             | Command::Exec(_)
             | Command::Shell

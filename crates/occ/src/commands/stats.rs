@@ -177,7 +177,7 @@ impl Look<'_> {
         let address = SocketAddr::new(reachable(publish.address), publish.host_port);
         let client = client(address, &password).within(ANSWER);
         let (all, busy) = tokio::join!(client.sessions(), client.busy_sessions());
-        Some(Sessions { total: all.ok()?.len(), busy: busy.ok()? })
+        Some(Sessions { total: all.ok()?.len(), busy: busy.ok()?.len() })
     }
 }
 

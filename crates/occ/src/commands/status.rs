@@ -70,13 +70,14 @@ struct Seen {
     from: Option<&'static str>,
 }
 
+/// What the server says of itself.
 #[derive(Debug, Clone, Serialize)]
-struct Health {
+pub(super) struct Health {
     /// `healthy`, `starting`, `unhealthy` or `none`.
-    state: &'static str,
+    pub(super) state: &'static str,
     opencode_version: Option<String>,
     /// What is wrong, when something is.
-    detail: Option<String>,
+    pub(super) detail: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -134,7 +135,7 @@ async fn look(context: &Context, show_password: bool) -> Result<Report, Failure>
     let home = context.home();
     let password = load_password(&home)?;
     let state = own_container(&engine, context).await?;
-    let health = health(state.as_ref(), password.as_ref()).await;
+    let health = health(state.as_ref(), password.as_ref(), PATIENCE).await;
     let acquired = home.image_state().0;
     let published = state.as_ref().and_then(|state| state.publish.first());
     let started_at = state.as_ref().and_then(|state| state.started_at.clone());
@@ -174,7 +175,8 @@ fn mounts(state: &ContainerState, home: &Home) -> Vec<Seen> {
     state.mounts.iter().map(seen).collect()
 }
 
-fn phase(state: Option<&ContainerState>) -> &'static str {
+/// Returns the word for what a container does.
+pub(super) fn phase(state: Option<&ContainerState>) -> &'static str {
     match state.map(|state| &state.phase) {
         None => "absent",
         Some(Phase::Running) => "running",
@@ -185,9 +187,10 @@ fn phase(state: Option<&ContainerState>) -> &'static str {
 }
 
 /// Asks the server itself: liveness and a working instance, side by side.
-async fn health(
+pub(super) async fn health(
     state: Option<&ContainerState>,
     password: Option<&occ_sandbox::Password>,
+    patience: Duration,
 ) -> Health {
     let none = Health { state: "none", opencode_version: None, detail: None };
     let Some(state) = state.filter(|state| state.phase == Phase::Running) else { return none };
@@ -196,7 +199,7 @@ async fn health(
         return Health { state: "unhealthy", detail, ..none };
     };
     let address = SocketAddr::new(reachable(publish.address), publish.host_port);
-    let client = client(address, password).within(PATIENCE);
+    let client = client(address, password).within(patience);
     match tokio::join!(client.health(), client.path()) {
         (Ok(health), Ok(_)) => {
             let version = Some(health.version);

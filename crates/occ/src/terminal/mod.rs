@@ -2,6 +2,7 @@
 
 mod ask;
 mod board;
+mod columns;
 mod progress;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,6 +10,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Value, json};
 
 pub(crate) use self::board::Board;
+pub(crate) use self::columns::columns;
 pub(crate) use self::progress::Progress;
 use crate::cli::{Global, ProgressMode, When};
 use crate::exit::Exit;

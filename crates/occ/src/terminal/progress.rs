@@ -134,6 +134,7 @@ impl Progress {
             Event::LeftForLater { why } => {
                 Now::lasting(format!("what is left over is ended by the next occ command: {why}"))
             }
+            Event::Copied { what, done, total } => Now::more(what.clone(), Some((*done, *total))),
             Event::Undo { what } => Now::lasting(format!("taking back: {what}")),
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 29] = [
     "setup",
     "start",
     "stop",
@@ -15,6 +15,10 @@ const COMMANDS: [&str; 25] = [
     "history",
     "stats",
     "status",
+    "ls",
+    "rm",
+    "prune",
+    "backup",
     "logs",
     "exec",
     "shell",

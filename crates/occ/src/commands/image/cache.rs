@@ -70,7 +70,7 @@ fn prune(args: &PruneArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Names of what the images of the recipe are made of, on every platform.
-fn needed(context: &Context) -> Result<BTreeSet<String>, Failure> {
+pub(crate) fn needed(context: &Context) -> Result<BTreeSet<String>, Failure> {
     let config = context.layers()?.config();
     let source = context.image_source(config.image_recipe.as_deref())?;
     let mut keep = BTreeSet::new();

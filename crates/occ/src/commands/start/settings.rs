@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use occ_sandbox::{Consent, Given, Owner, PortState, SandboxSpec, Workspace};
+use occ_sandbox::{
+    Consent, Given, Owner, PortState, SandboxSpec, Workspace, assign_port, suggest_port,
+};
 use serde_json::{Value, json};
 
 use super::given::GivenArgs;
@@ -217,7 +219,7 @@ impl StartSettings {
     ) -> Result<(SandboxSpec, Config), Failure> {
         let mut layers = self.layers.clone();
         let before = said;
-        let mut said = remember(&mut layers, before, context);
+        let mut said = remember(&mut layers, before, self.dry_run, context)?;
         said.extend(self.given.remember(&mut layers, before));
         let config = layers.config();
         let (given, mut notes) = crate::given::given(&config, context)?;
@@ -259,35 +261,39 @@ fn wish(
 }
 
 /// Lays under the file what earlier flags said: while nobody names another port or workspace, a sandbox
-/// keeps the one it was given. An instance beside the first that was given no port takes a free one.
+/// keeps the one it was given. An instance beside the first that was given no port gets one of its own.
 fn remember(
     layers: &mut Layers,
     said: &BTreeMap<String, Value>,
+    dry_run: bool,
     context: &Context,
-) -> BTreeMap<String, Value> {
+) -> Result<BTreeMap<String, Value>, Failure> {
     for name in REMEMBERED {
         if layers.get(name).1 == Origin::Default {
             layers.flag(name, said.get(name).cloned());
         }
     }
     if layers.get("port").1 == Origin::Default && !context.instance.is_first() {
-        layers.flag("port", free_port(&layers.config()).map(|port| json!(port)));
+        layers.flag("port", own_port(&layers.config(), dry_run, context)?.map(|port| json!(port)));
     }
     let flags = layers.iter().filter(|(_, _, origin)| *origin == Origin::Flag);
-    flags
+    Ok(flags
         .filter(|(name, _, _)| REMEMBERED.contains(name))
         .map(|(name, value, _)| (name.to_owned(), value.clone()))
-        .collect()
+        .collect())
 }
 
 /// Settings whose flag holds until another is named.
 const REMEMBERED: [&str; 5] = ["git_identity", "image_variant", "port", "ssh_agent", "workspace"];
 
-fn free_port(config: &Config) -> Option<u16> {
-    match host::port(SocketAddr::new(config.bind, config.port)) {
-        PortState::Taken { next_free, .. } => next_free,
-        _ => Some(config.port),
+fn own_port(config: &Config, dry_run: bool, context: &Context) -> Result<Option<u16>, Failure> {
+    let is_free =
+        |port| !matches!(host::port(SocketAddr::new(config.bind, port)), PortState::Taken { .. });
+    let (state, instance) = (&context.env.state_dir, &context.instance);
+    if dry_run {
+        return Ok(suggest_port(state, instance, config.port, is_free));
     }
+    Ok(assign_port(state, instance, config.port, is_free)?)
 }
 
 /// Reads `--workspace`: a folder, or the word that means the volume.

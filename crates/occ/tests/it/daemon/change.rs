@@ -80,7 +80,7 @@ fn a_dry_run_shows_what_would_be_done_and_does_nothing() {
     let before = bench.inspect();
     bench.run(["config", "set", "memory", "1GiB"]).success();
     let plan = bench.run(["start", "--dry-run", "--yes"]).success().stdout;
-    assert!(plan.contains("remove the container (limits: "), "{plan}");
+    assert!(plan.contains("write down how to get back (changes limits: "), "{plan}");
     bench.run(["restart", "--dry-run", "--yes"]).success();
     let after = bench.inspect();
     assert_eq!(after["Id"], before["Id"]);

@@ -13,6 +13,7 @@ mod folder;
 mod foreground;
 mod given;
 mod interrupt;
+mod keep;
 mod life;
 mod lock;
 mod logs;
