@@ -9,7 +9,7 @@ use crate::apply_change::Changing;
 use crate::change::Journal;
 use crate::error::ApplyError;
 use crate::event::Event;
-use crate::history::Verdict;
+use crate::history::{HistoryEntry, Verdict};
 use crate::password::Password;
 use crate::plan::Plan;
 use crate::ports::Server;
@@ -83,13 +83,35 @@ pub async fn apply<E: Engine, S: Server>(
             // What was wished is there and proved; the next command removes what is left over.
             Err(error) if last => left(world, &error),
             Err(error) => {
+                remember_start(plan, world, &progress, Some(&error));
                 give_up(spec, world, progress, &error).await;
                 return Err(error);
             }
         }
     }
+    remember_start(plan, world, &progress, None);
     let record = progress.record.expect("every plan has a Record");
     Ok(Outcome { record })
+}
+
+/// Adds a start to the history; a change is added where it ends.
+fn remember_start<E, S>(
+    plan: &Plan,
+    world: &World<'_, E, S>,
+    progress: &Progress,
+    failed: Option<&ApplyError>,
+) {
+    if progress.changing.is_some() || !plan.changes_something() {
+        return;
+    }
+    let verdict = if failed.is_some() { Verdict::Failed } else { Verdict::Done };
+    let entry = HistoryEntry {
+        to: progress.image.as_ref().map(|image| image.0.clone()),
+        why: failed.map(|error| crate::acquire::one_line(error)),
+        ..HistoryEntry::new((world.now)(), "start", verdict)
+    };
+    // A sandbox that runs, or an error worth telling, matters more than a line about it.
+    drop(world.home.remember(&entry));
 }
 
 /// Brings the image of a plan that only brings one, and returns it. No container is touched.

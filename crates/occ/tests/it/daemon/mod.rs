@@ -21,6 +21,7 @@ mod output;
 mod prebuilt;
 mod setup;
 mod stranger;
+mod update;
 mod walls;
 mod watch;
 
