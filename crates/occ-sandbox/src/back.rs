@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use occ_engine::{ContainerState, Engine, Phase};
+use occ_engine::{ContainerState, Engine, Error, Phase};
 
 use crate::cancel::Cancel;
 use crate::change::{Journal, Kept, Reached};
@@ -23,6 +23,10 @@ use crate::world::World;
 
 /// How long a container may take to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
+/// What the engine gets to end what it was asked for last.
+const MOMENT: Duration = Duration::from_millis(300);
+/// How often something else may come in between.
+const TRIES: u32 = 30;
 /// How long the old sandbox may take to answer again.
 const READY: Duration = Duration::from_secs(60);
 
@@ -40,6 +44,27 @@ pub enum Recovered {
 /// # Errors
 /// When the engine or a file fails; the journal stays, and the next call goes on from there.
 pub async fn recover<E: Engine, S: Server>(
+    world: &World<'_, E, S>,
+    claim: Claim<'_>,
+) -> Result<Option<Recovered>, ApplyError> {
+    if world.home.journal()?.is_none() {
+        return Ok(None);
+    }
+    // The engine may still be at what the command that was cut off had asked for last. It gets a moment
+    // to end, and where it comes in between all the same, this is begun again.
+    let mut tries = 0;
+    loop {
+        tokio::time::sleep(MOMENT).await;
+        match recover_once(world, claim).await {
+            Err(ApplyError::Engine { source: Error::Conflict { .. }, .. }) if tries < TRIES => {
+                tries += 1;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+async fn recover_once<E: Engine, S: Server>(
     world: &World<'_, E, S>,
     claim: Claim<'_>,
 ) -> Result<Option<Recovered>, ApplyError> {
