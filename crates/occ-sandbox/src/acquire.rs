@@ -174,7 +174,11 @@ pub(crate) async fn adopt<E: Engine, S>(
     let facts = looked.map_err(ApplyError::engine("look at the image"))?;
     let local = format!("{}:", guest::LOCAL_REPOSITORY);
     match facts.filter(|facts| facts.tags.iter().any(|tag| tag.starts_with(&local))) {
-        Some(facts) => keep(world, facts, Source::Build, None).map(drop),
+        // It did not arrive now: nothing for the history.
+        Some(facts) => {
+            let state = state(world, &facts, Source::Build, None);
+            Ok(world.home.save_image_state(&state, world.lock)?)
+        }
         None => Ok(()),
     }
 }
@@ -197,7 +201,7 @@ fn state<E, S>(
     }
 }
 
-/// Writes down where an image came from and returns its id.
+/// Writes down where an image came from, that it arrived, and returns its id.
 fn keep<E, S>(
     world: &World<'_, E, S>,
     facts: ImageFacts,
@@ -206,13 +210,14 @@ fn keep<E, S>(
 ) -> Result<ImageId, ApplyError> {
     let state = state(world, &facts, source, registry);
     world.home.save_image_state(&state, world.lock)?;
+    let from = match state.registry {
+        Some(registry) => format!("pulled from {registry}"),
+        None => "built on this machine".to_owned(),
+    };
     world.home.remember(&HistoryEntry {
         to: Some(facts.id.0.clone()),
         digest: state.digest,
-        why: Some(state.registry.map_or_else(
-            || "built on this machine".to_owned(),
-            |registry| format!("pulled from {registry}"),
-        )),
+        why: Some(from),
         ..HistoryEntry::new((world.now)(), "acquire", Verdict::Done)
     })?;
     Ok(facts.id)
