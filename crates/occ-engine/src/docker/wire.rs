@@ -21,6 +21,7 @@ use super::dial::Dialer;
 use super::failure::{answered, broken, unreachable};
 use super::version::{Agreement, ApiVersion, outside};
 use crate::context::Choice;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 
 /// How long opening a connection, and asking for the version, may take.
@@ -158,11 +159,19 @@ impl Wire {
         drop(tokio::spawn(driver.with_upgrades()));
         match (sender.send_request(request).await, connection.complaints) {
             (Ok(response), _) => Ok(response),
+            // The way there is open and ends at once: nothing listens at its other end.
+            (Err(error), None) if self.is_forwarded() => {
+                Err(self.unreachable(io::Error::other(error)))
+            }
             (Err(error), None) => Err(broken("waiting for an answer", error)),
             (Err(_), Some(complaints)) => {
                 Err(self.unreachable(io::Error::other(complaints.read().await)))
             }
         }
+    }
+
+    fn is_forwarded(&self) -> bool {
+        matches!(self.choice.endpoint, Endpoint::Forwarded { .. })
     }
 
     fn unreachable(&self, error: io::Error) -> Error {
