@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// How long a connection may take that shows whether anything listens.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What `ssh` would do for a host, of its answer to `ssh -G`; see ssh_config(5).
+/// What `ssh` would do for a host, of its answer to `ssh -G`; see `ssh_config(5)`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Resolved {
     hostname: String,

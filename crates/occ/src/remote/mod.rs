@@ -52,12 +52,11 @@ impl Context {
     pub(crate) fn engine_settings(&self) -> Result<ClientSettings, Failure> {
         let settings = self.env.engine();
         let Some(host) = self.remote()? else { return Ok(settings) };
-        let tunnel = match self.way.get() {
-            Some(tunnel) => tunnel,
-            None => {
-                let opened = Tunnel::to_engine(&host, self)?;
-                self.way.get_or_init(|| opened)
-            }
+        let tunnel = if let Some(tunnel) = self.way.get() {
+            tunnel
+        } else {
+            let opened = Tunnel::to_engine(&host, self)?;
+            self.way.get_or_init(|| opened)
         };
         let shown = host.url.to_string();
         let endpoint = Endpoint::Forwarded { socket: tunnel.entrance.clone(), shown };

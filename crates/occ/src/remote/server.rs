@@ -1,5 +1,6 @@
 //! The opencode server of a sandbox, wherever it runs.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,16 @@ impl Server for Door<'_> {
             last_error: Some(Arc::new(error)),
         })?;
         Opencode.ready(reached.address, password, version, timeout, observer).await
+    }
+
+    async fn sessions(
+        &self,
+        address: SocketAddr,
+        password: &Password,
+        timeout: Duration,
+    ) -> Option<BTreeSet<String>> {
+        let reached = self.reach(address).ok()?;
+        Opencode.sessions(reached.address, password, timeout).await
     }
 
     async fn locked(&self, address: SocketAddr, timeout: Duration) -> Result<(), DoorError> {
