@@ -91,7 +91,7 @@ fn hosts_are_named_listed_and_forgotten() {
     let bench = &far.bench;
     bench.run(["host", "add", "far", "ssh://other"]).code(1).says("occ host remove far");
     bench.run(["host", "add", "near", "tcp://10.0.0.1"]).code(2).says("ssh://");
-    assert_eq!(bench.run(["host", "list"]).success().stdout, "far              ssh://far\n");
+    assert_eq!(bench.run(["host", "list"]).success().stdout, "far ssh://far\n");
     let run = bench.run(["status", "--host", "fat"]).code(2);
     run.says("there is no host of that name: fat").says("known: far");
     bench.run(["host", "remove", "far"]).success();
