@@ -19,7 +19,6 @@ mod lock;
 mod logs;
 mod output;
 mod prebuilt;
-mod remote;
 mod setup;
 mod stranger;
 mod update;
