@@ -14,6 +14,8 @@ use crate::error::Error;
 /// What the docker client would look at, handed in by the caller. Empty text counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSettings {
+    /// A choice made already: nothing else is looked at.
+    pub chosen: Option<Choice>,
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
     /// `DOCKER_CONTEXT`.
@@ -34,7 +36,7 @@ pub struct ClientSettings {
 pub struct Choice {
     /// Where the engine listens.
     pub endpoint: Endpoint,
-    /// `default`, `DOCKER_HOST` or `context NAME`.
+    /// `default`, `DOCKER_HOST`, `context NAME` or what the caller says.
     pub chosen_by: String,
 }
 
@@ -47,6 +49,9 @@ impl ClientSettings {
     /// [`Error::Endpoint`] when what is named cannot be used or does not exist,
     /// [`Error::ClientConfig`] when a file of the docker client cannot be read.
     pub fn choose(&self) -> Result<Choice, Error> {
+        if let Some(chosen) = &self.chosen {
+            return Ok(chosen.clone());
+        }
         if let Some(host) = filled(self.docker_host.as_deref()) {
             let endpoint = Endpoint::parse(host, self.tls_files())
                 .map_err(|why| refused("DOCKER_HOST", host, why))?;

@@ -11,6 +11,13 @@ pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 pub enum Endpoint {
     /// A socket in the file system.
     Unix(PathBuf),
+    /// A socket of this machine that leads to an engine on another one.
+    Forwarded {
+        /// The socket here.
+        socket: PathBuf,
+        /// Where it leads, for people.
+        shown: String,
+    },
     /// TCP without encryption: whoever reaches the port owns the engine's host.
     Tcp {
         /// Name or address, IPv6 without brackets.
@@ -81,6 +88,7 @@ impl fmt::Display for Endpoint {
             |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Forwarded { shown, .. } => f.write_str(shown),
             Self::Tcp { host, port } | Self::Tls { host, port, .. } => {
                 write!(f, "tcp://{}:{port}", bracket(host))
             }

@@ -17,6 +17,7 @@ mod root;
 mod run;
 mod running;
 mod settled;
+mod sshd;
 mod stand_in;
 
 pub use api::{Answer, Api};
@@ -30,4 +31,5 @@ pub use root::{as_root, is_root};
 pub use run::Run;
 pub use running::Running;
 pub use settled::Settled;
+pub use sshd::Sshd;
 pub use stand_in::{Manner, StandIn};

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::exit::Exit;
+use crate::remote::HostName;
 use crate::worktree::Choice;
 
 /// A safe, persistent home for the opencode coding agent.
@@ -34,6 +35,9 @@ pub(crate) struct Global {
         value_name = "NAME"
     )]
     pub(crate) instance: Choice,
+    /// Which machine, of those that `occ host add` has named; this one without it
+    #[arg(long, global = true, env = "OCC_HOST", value_name = "NAME")]
+    pub(crate) host: Option<HostName>,
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -138,6 +142,9 @@ pub(crate) enum Command {
     /// Build, check and explain images
     #[command(subcommand)]
     Image(commands::image::ImageCommand),
+    /// Name other machines on which sandboxes may run, and go there
+    #[command(subcommand)]
+    Host(commands::host::HostCommand),
     /// Look for what could go wrong here, and say what to do about it
     Doctor(commands::doctor::DoctorArgs),
     /// Write one archive for a bug report, with the secrets taken out

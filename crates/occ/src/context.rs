@@ -1,18 +1,20 @@
 //! What every command is given.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use occ_image::BuildError;
-use occ_sandbox::{AUTO, Cancel, Claim, Event, Home, Instance, Lock, TryLock};
+use occ_sandbox::{AUTO, Cancel, Claim, Event, Instance, Lock, TryLock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
 use crate::env::Environment;
 use crate::failure::Failure;
+use crate::remote::{HostName, Tunnel};
 use crate::secrets::HostSecrets;
 use crate::terminal::Terminal;
 
@@ -24,6 +26,10 @@ pub(crate) struct Context {
     pub(crate) env: Environment,
     /// Which sandbox.
     pub(crate) instance: Instance,
+    /// The machine it runs on, where it is not this one.
+    pub(crate) host: Option<HostName>,
+    /// The way to that machine's engine, once it was needed.
+    pub(crate) way: OnceLock<Tunnel<PathBuf>>,
     /// The wish to stop, from Ctrl-C.
     pub(crate) cancel: Cancel,
     /// The values of secrets that were asked for so far.
@@ -38,7 +44,8 @@ impl Context {
         match global.instance.resolve(env.working_dir.as_deref()) {
             Ok(instance) => {
                 let secrets = HostSecrets::new(&env);
-                Ok(Self { terminal, env, instance, cancel: Cancel::default(), secrets })
+                let (host, way, cancel) = (global.host.clone(), OnceLock::new(), Cancel::default());
+                Ok(Self { terminal, env, instance, host, way, cancel, secrets })
             }
             Err(failure) => Err((terminal, failure)),
         }
@@ -66,11 +73,6 @@ impl Context {
     /// Returns what this user may touch.
     pub(crate) fn claim(&self) -> Claim<'_> {
         Claim { instance: &self.instance, user: rustix::process::getuid().as_raw() }
-    }
-
-    /// Returns the sandbox's own files.
-    pub(crate) fn home(&self) -> Home {
-        Home::new(&self.env.state_dir, &self.instance)
     }
 
     /// Waits for the sandbox's lock, saying who has it, and ends what an earlier command left undone.

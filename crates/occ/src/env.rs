@@ -83,6 +83,21 @@ impl Environment {
         self.config_dir.join("config.json")
     }
 
+    /// Returns the file of the hosts that sandboxes may run on.
+    pub(crate) fn hosts_file(&self) -> PathBuf {
+        self.config_dir.join("hosts.json")
+    }
+
+    /// Returns the user's home.
+    pub(crate) fn user_home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Returns the configuration of `ssh` to use instead of the user's and the machine's.
+    pub(crate) fn ssh_config(&self) -> Option<String> {
+        self.variable("OCC_SSH_CONFIG")
+    }
+
     /// Returns where a user's own lock of the built-in recipe is.
     pub(crate) fn own_lock(&self) -> PathBuf {
         self.state_dir.join("sandbox.lock")
@@ -115,6 +130,7 @@ impl Environment {
                 .variable("DOCKER_CONFIG")
                 .map_or_else(|| self.home.join(".docker"), PathBuf::from),
             search_path: self.path.as_ref().map(with_system_programs),
+            chosen: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use occ_sandbox::{ApplyError, FolderProblem, Instance, ProbeError, Question, Ref
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::remote::HostName;
 
 /// A failure as a person hears it.
 #[derive(Debug)]
@@ -56,6 +57,16 @@ impl Failure {
     pub(crate) fn speaking_of(mut self, instance: &Instance) -> Self {
         for hint in &mut self.hints {
             *hint = speaking_of(hint, instance);
+        }
+        self
+    }
+
+    /// Makes the commands in the hints speak of a sandbox on another machine.
+    pub(crate) fn on_host(mut self, host: &HostName) -> Self {
+        for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--host")) {
+            for verb in ["start", "stop", "status", "logs", "password", "--instance"] {
+                *hint = hint.replace(&format!("occ {verb}"), &format!("occ --host {host} {verb}"));
+            }
         }
         self
     }
@@ -147,6 +158,9 @@ fn engine_hints(failure: Failure, error: &EngineError) -> Failure {
     match error {
         EngineError::NotInstalled { .. } => {
             failure.hint("install it: sudo apt-get install docker.io, or ./scripts/quickstart")
+        }
+        EngineError::NotRunning { endpoint, .. } if endpoint.starts_with("ssh://") => {
+            failure.hint("no engine answers on that machine; look: occ host test NAME")
         }
         EngineError::NotRunning { .. } => {
             failure.hint("start it: sudo systemctl start docker").hint("then look: occ doctor")

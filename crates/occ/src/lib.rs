@@ -14,6 +14,7 @@ mod host;
 mod image_source;
 mod notify;
 mod redact;
+mod remote;
 mod secrets;
 mod service;
 mod terminal;
@@ -46,6 +47,10 @@ pub fn main() -> ExitCode {
             let failure = match context.instance_to_name() {
                 Some(instance) => failure.speaking_of(instance),
                 None => failure,
+            };
+            let failure = match &context.host {
+                Some(host) if context.env.variable("OCC_HOST").is_none() => failure.on_host(host),
+                _ => failure,
             };
             context.terminal.failure(&failure)
         }

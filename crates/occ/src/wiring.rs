@@ -21,9 +21,10 @@ use crate::image_source::ImageSource;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Context {
-    /// Connects to the engine that the environment and Docker's own configuration name.
+    /// Connects to the engine of the host that was named, or to the one that the environment and
+    /// Docker's own configuration name.
     pub(crate) fn engine(&self) -> Result<Docker, Failure> {
-        Ok(Docker::connect(&self.env.engine())?)
+        Ok(Docker::connect(&self.engine_settings()?)?)
     }
 
     /// Returns the builder of the image that the settings name, for this machine.

@@ -1,13 +1,14 @@
 //! Everything that applying a plan needs, held together for one command.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use occ_engine::Docker;
-use occ_sandbox::{Event, Home, ImageBuilder, Lock, Opencode, Recovered, TryLock, World, recover};
+use occ_sandbox::{Event, Home, ImageBuilder, Lock, Recovered, TryLock, World, recover};
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::host;
+use crate::remote::Door;
 use crate::terminal::Progress;
 use crate::wiring::VERSION;
 
@@ -20,6 +21,8 @@ pub(crate) struct Worksite<'a> {
     home: Home,
     progress: Arc<Progress>,
     observer: Box<dyn Fn(Event) + Send + Sync>,
+    server: Door<'a>,
+    addresses: Box<dyn Fn() -> Vec<IpAddr> + Send + Sync + 'a>,
 }
 
 impl<'a> Worksite<'a> {
@@ -33,14 +36,16 @@ impl<'a> Worksite<'a> {
         let progress = Arc::new(context.terminal.progress());
         let shown = Arc::clone(&progress);
         let observer = Box::new(move |event: Event| shown.show(&event));
-        Self { context, engine, builder, lock, home: context.home(), progress, observer }
+        let addresses = Box::new(move || context.addresses());
+        let (home, server) = (context.home(), Door(context));
+        Self { context, engine, builder, lock, home, progress, observer, server, addresses }
     }
 
     /// Returns the world as the domain sees it.
-    pub(crate) fn world(&self) -> World<'_, Docker, Opencode> {
+    pub(crate) fn world(&self) -> World<'_, Docker, Door<'a>> {
         World {
             engine: self.engine,
-            server: &Opencode,
+            server: &self.server,
             builder: self.builder.clone(),
             secrets: &self.context.secrets,
             home: &self.home,
@@ -49,7 +54,7 @@ impl<'a> Worksite<'a> {
             cancel: &self.context.cancel,
             now: &crate::time::now,
             version: VERSION,
-            host_addresses: &host::addresses,
+            host_addresses: &*self.addresses,
         }
     }
 

@@ -53,11 +53,24 @@ impl Docker {
     ) -> Result<(), Error> {
         let options = UploadToContainerOptionsBuilder::new().path(path).build();
         let container = named(container)?;
+        // Podman would make the folder.
+        if self.wire.is_podman().await? && !self.has_path(container, path).await? {
+            return Err(Error::NotFound { message: format!("{path} in {container}") });
+        }
         let (reading, body) = pieces(archive, |_| ());
         let body = body_try_stream(body);
         let answer = self.client.upload_to_container(container, Some(options), body).await;
         let answer = answer.map_err(|error| explain(WRITING, error));
         reading.end(WRITING, "read the archive").await.and(answer)
+    }
+
+    async fn has_path(&self, container: &str, path: &str) -> Result<bool, Error> {
+        let request = Request::builder()
+            .method(Method::HEAD)
+            .uri(format!("/containers/{container}/archive?path={}", encoded(path)))
+            .body(body_full(Bytes::new()))
+            .map_err(|error| broken(WRITING, error))?;
+        Ok(self.wire.request(request).await?.status().is_success())
     }
 
     /// 404 is the answer for a missing path and for a missing container.

@@ -6,43 +6,55 @@ use std::time::Duration;
 
 use bollard::errors::Error as WireError;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
-    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 
 use super::create::body;
 use super::failure::{broken, explain};
-use super::state::{container_state, wished_ports};
+use super::state::container_state;
 use super::{ACT, Docker, LOOK, absent, named, within};
-use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
+use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
 use crate::error::Error;
+
+/// Exit code of what SIGKILL ended.
+const KILLED: i64 = 137;
 
 impl Docker {
     pub(super) async fn observe_container(
         &self,
         name: &str,
     ) -> Result<Option<ContainerState>, Error> {
-        let asked = self.client.inspect_container(named(name)?, None::<InspectContainerOptions>);
-        let Some(found) = absent(within("looking at a container", LOOK, asked).await)? else {
-            return Ok(None);
-        };
-        let state = container_state(found)?;
+        let Some(found) = absent(self.inspect(named(name)?).await)? else { return Ok(None) };
+        let (state, _) = container_state(found)?;
         // The engine also answers to the first digits of an id; the port takes names literally.
         Ok((state.name == name || state.id.0 == name).then_some(state))
     }
 
+    async fn inspect(&self, container: &str) -> Result<serde_json::Value, Error> {
+        const DOING: &str = "looking at a container";
+        let found = self.ask(DOING, LOOK, &format!("/containers/{container}/json")).await?;
+        found.ok_or_else(|| broken(DOING, "the answer is empty"))
+    }
+
     pub(super) async fn make_container(&self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
         let options = CreateContainerOptionsBuilder::new().name(named(&spec.name)?).build();
-        let asked = self.client.create_container(Some(options), body(spec));
-        let created = within("creating a container", ACT, asked).await?;
+        let mut body = body(spec);
+        if self.wire.is_podman().await? {
+            self.fit(spec, &mut body)?;
+        }
+        let asked = self.client.create_container(Some(options), body);
+        let created = within("creating a container", ACT, asked).await;
+        let created = self.conflicting(created, &spec.name, |_| true).await?;
         Ok(ContainerId(created.id))
     }
 
     pub(super) async fn start(&self, container: &str) -> Result<(), Error> {
         let asked = self.client.start_container(named(container)?, None::<StartContainerOptions>);
-        match within("starting a container", ACT, asked).await {
+        let answer = within("starting a container", ACT, asked).await;
+        let paused = |state: &ContainerState| state.phase == Phase::Paused;
+        match self.conflicting(answer, container, paused).await {
             Err(Error::Refused { status, message }) => {
                 let taken = self.taken_port(container, message.clone()).await;
                 Err(taken.unwrap_or(Error::Refused { status, message }))
@@ -60,10 +72,9 @@ impl Docker {
         if !self.choice().endpoint.is_local() {
             return None;
         }
-        let asked = self.client.inspect_container(container, None::<InspectContainerOptions>);
         // Whatever goes wrong here, the refusal itself is the better thing to tell.
-        let found = within("looking at a container", LOOK, asked).await.ok()?;
-        let port = wished_ports(&found).into_iter().find(|&(address, port)| {
+        let (_, wished) = container_state(self.inspect(container).await.ok()?).ok()?;
+        let port = wished.into_iter().find(|&(address, port)| {
             // A port below 1024 that only the engine may bind is no evidence.
             let evidence = [ErrorKind::AddrInUse, ErrorKind::AddrNotAvailable];
             TcpListener::bind((address, port)).is_err_and(|error| evidence.contains(&error.kind()))
@@ -72,6 +83,7 @@ impl Docker {
     }
 
     pub(super) async fn stop(&self, container: &str, grace: Duration) -> Result<(), Error> {
+        self.woken(named(container)?).await?;
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
         let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
@@ -81,7 +93,8 @@ impl Docker {
 
     pub(super) async fn pause(&self, container: &str) -> Result<(), Error> {
         let asked = self.client.pause_container(named(container)?);
-        within("pausing a container", ACT, asked).await
+        let answer = within("pausing a container", ACT, asked).await;
+        self.conflicting(answer, container, |state| !state.phase.is_up()).await
     }
 
     pub(super) async fn rename(&self, container: &str, new_name: &str) -> Result<(), Error> {
@@ -116,7 +129,12 @@ impl Docker {
             }
         };
         let error = error.filter(|error| !error.is_empty());
-        let exit = self.observe_container(container).await?.and_then(|state| state.exit);
+        let state = self.observe_container(container).await?;
+        if state.is_none() && self.wire.is_podman().await? {
+            // Podman knows no code of what was removed while it ran: it was killed.
+            return Ok(ExitStatus { code: KILLED, oom_killed: false, error: None });
+        }
+        let exit = state.and_then(|state| state.exit);
         Ok(ExitStatus { code, oom_killed: exit.is_some_and(|exit| exit.oom_killed), error })
     }
 }

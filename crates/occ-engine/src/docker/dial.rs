@@ -66,7 +66,9 @@ impl Dialer {
     /// Opens one connection.
     pub(super) async fn dial(&self) -> io::Result<Connection> {
         let stream: Box<dyn Duplex> = match (&self.endpoint, &self.tls) {
-            (Endpoint::Unix(path), _) => Box::new(UnixStream::connect(path).await?),
+            (Endpoint::Unix(path) | Endpoint::Forwarded { socket: path, .. }, _) => {
+                Box::new(UnixStream::connect(path).await?)
+            }
             (Endpoint::Ssh { user, host, port }, _) => {
                 return self.dial_ssh(user.as_deref(), host, *port);
             }

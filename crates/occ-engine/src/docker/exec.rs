@@ -20,6 +20,7 @@ use super::failure::broken;
 use super::frames::Frames;
 use super::wire::refusal;
 use super::{Docker, LOOK, named, within};
+use crate::container::{ContainerState, Phase};
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec, TerminalSize};
 use crate::logs::Source;
@@ -39,7 +40,9 @@ impl Docker {
         io: ExecIo<'_>,
     ) -> Result<i64, Error> {
         let asked = self.client.create_exec(named(container)?, config(spec, io.stdin.is_some()));
-        let id = within("preparing a program", LOOK, asked).await?.id;
+        let prepared = within("preparing a program", LOOK, asked).await;
+        let idle = |state: &ContainerState| state.phase != Phase::Running;
+        let id = self.conflicting(prepared, container, idle).await?.id;
         let (output, input) = tokio::io::split(self.attach(&id, spec.terminal).await?);
         let ExecIo { stdin, stdout, stderr, size } = io;
         let feeding = async {

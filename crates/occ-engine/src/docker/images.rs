@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::failure::{broken, explain};
 use super::pieces::pieces;
+use super::podman::familiar;
 use super::{ACT, Docker, LOOK, absent, named, within};
 use crate::error::Error;
 use crate::facts::ImageFacts;
@@ -24,10 +25,19 @@ impl Docker {
     pub(super) async fn observe_image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
         let asked = self.client.inspect_image(named(name)?);
         let found = absent(within("looking at an image", LOOK, asked).await)?;
-        found.map(image_facts).transpose()
+        let Some(mut facts) = found.map(image_facts).transpose()? else { return Ok(None) };
+        if self.wire.is_podman().await? {
+            facts.tags = familiar(facts.tags);
+            facts.digests = familiar(facts.digests);
+        }
+        Ok(Some(facts))
     }
 
     pub(super) async fn ask_registry(&self, name: &str) -> Result<Option<String>, Error> {
+        if self.wire.is_podman().await? {
+            let message = "Podman does not ask registries for others".to_owned();
+            return Err(Error::Refused { status: 501, message });
+        }
         let asked = self.client.inspect_registry_image(named(name)?, None);
         let found = absent(within("asking a registry", LOOK, asked).await)?;
         Ok(found.and_then(|found| found.descriptor.digest))

@@ -1,6 +1,7 @@
 //! The Docker Engine API, versions 1.41 (Docker 20.10) and up.
 
 mod archive;
+mod ask;
 mod containers;
 mod create;
 mod dial;
@@ -13,6 +14,7 @@ mod images;
 mod list;
 mod logs;
 mod pieces;
+mod podman;
 mod state;
 mod stats;
 mod tls;

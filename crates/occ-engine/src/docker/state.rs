@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState as WireState, ContainerStateStatusEnum as Status,
-    HealthStatusEnum, MountPoint, PortMap,
+    ContainerInspectResponse, ContainerState as WireState, HealthStatusEnum, MountPoint, PortMap,
 };
+use serde_json::Value;
 
 use super::failure::broken;
 use crate::container::{ContainerId, ContainerState, ExitStatus, HealthCheck, Phase, Publish};
@@ -17,12 +17,22 @@ use crate::mount::Mount;
 /// Date that the engine gives to what has not happened.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Returns the state of a container.
+/// Returns the state of a container, and the host ports asked for when it was made, without those
+/// left to the engine.
 ///
 /// # Errors
 /// [`Error::Broken`] when the answer lacks what every answer has.
-pub(super) fn container_state(found: ContainerInspectResponse) -> Result<ContainerState, Error> {
-    let lacks = |what: &str| broken("looking at a container", format!("the answer has no {what}"));
+pub(super) fn container_state(
+    mut found: Value,
+) -> Result<(ContainerState, Vec<(IpAddr, u16)>), Error> {
+    const DOING: &str = "looking at a container";
+    let lacks = |what: &str| broken(DOING, format!("the answer has no {what}"));
+    // Taken out: the library refuses an answer with a word that is not Docker's.
+    let status = found.pointer_mut("/State/Status").map(Value::take);
+    let phase = phase(status.as_ref().and_then(Value::as_str).unwrap_or_default());
+    let found: ContainerInspectResponse =
+        serde_json::from_value(found).map_err(|error| broken(DOING, error))?;
+    let wished = wished_ports(&found);
     let state = found.state.ok_or_else(|| lacks("state"))?;
     let config = found.config.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
@@ -36,12 +46,15 @@ pub(super) fn container_state(found: ContainerInspectResponse) -> Result<Contain
     let env = config.env.into_iter().flatten().filter_map(|pair| {
         pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
     });
-    Ok(ContainerState {
+    // Podman goes on telling what was bound.
+    let bound =
+        if matches!(phase, Phase::Running | Phase::Paused) { publish(&ports) } else { vec![] };
+    let state = ContainerState {
         id: ContainerId(found.id.ok_or_else(|| lacks("id"))?),
         name: found.name.ok_or_else(|| lacks("name"))?.trim_start_matches('/').to_owned(),
         image: ImageId(found.image.unwrap_or_default()),
-        phase: phase(state.status),
-        exit: exit(&state),
+        exit: exit(&state, &phase),
+        phase,
         health: health(&state),
         started_at: happened(state.started_at),
         finished_at: happened(state.finished_at),
@@ -49,14 +62,14 @@ pub(super) fn container_state(found: ContainerInspectResponse) -> Result<Contain
         restarts: found.restart_count.unwrap_or_default().try_into().unwrap_or_default(),
         labels: BTreeMap::from_iter(config.labels.unwrap_or_default()),
         env: env.collect(),
-        publish: publish(&ports),
+        publish: bound,
         mounts,
         privileged: host.privileged.unwrap_or_default(),
-    })
+    };
+    Ok((state, wished))
 }
 
-/// Returns the host ports asked for when the container was made, without those left to the engine.
-pub(super) fn wished_ports(found: &ContainerInspectResponse) -> Vec<(IpAddr, u16)> {
+fn wished_ports(found: &ContainerInspectResponse) -> Vec<(IpAddr, u16)> {
     let wished = found.host_config.as_ref().and_then(|host| host.port_bindings.as_ref());
     let wished = wished.map(publish).unwrap_or_default();
     wished
@@ -66,22 +79,22 @@ pub(super) fn wished_ports(found: &ContainerInspectResponse) -> Vec<(IpAddr, u16
         .collect()
 }
 
-fn phase(status: Option<Status>) -> Phase {
+/// Docker's words, and Podman's for what comes between them.
+fn phase(status: &str) -> Phase {
     match status {
-        Some(Status::CREATED) => Phase::Created,
-        Some(Status::RUNNING) => Phase::Running,
-        Some(Status::PAUSED) => Phase::Paused,
-        Some(Status::RESTARTING) => Phase::Restarting,
-        Some(Status::EXITED) => Phase::Exited,
-        Some(other) => Phase::Other(other.to_string()),
-        None => Phase::Other(String::new()),
+        "created" | "configured" | "initialized" => Phase::Created,
+        "running" => Phase::Running,
+        "paused" => Phase::Paused,
+        "restarting" => Phase::Restarting,
+        "exited" | "stopped" => Phase::Exited,
+        other => Phase::Other(other.to_owned()),
     }
 }
 
 /// A container that never ran has an end only when the engine says why it could not start it.
-fn exit(state: &WireState) -> Option<ExitStatus> {
+fn exit(state: &WireState, phase: &Phase) -> Option<ExitStatus> {
     let error = state.error.clone().filter(|error| !error.is_empty());
-    let ended = match phase(state.status) {
+    let ended = match phase {
         Phase::Running | Phase::Paused => false,
         Phase::Created => error.is_some(),
         Phase::Restarting | Phase::Exited | Phase::Other(_) => true,
@@ -151,7 +164,7 @@ mod tests {
 
     fn state(text: &str) -> ContainerState {
         let found = serde_json::from_str(text).expect("an inspected container");
-        container_state(found).expect("a state")
+        container_state(found).expect("a state").0
     }
 
     #[test]
@@ -179,7 +192,7 @@ mod tests {
     #[test]
     fn ports_are_sorted_and_only_those_bound_are_told() {
         let state = state(
-            r#"{"Id":"1","Name":"/a","State":{},"NetworkSettings":{"Ports":{
+            r#"{"Id":"1","Name":"/a","State":{"Status":"running"},"NetworkSettings":{"Ports":{
                 "4096/tcp":[{"HostIp":"::","HostPort":"9"},{"HostIp":"","HostPort":"9"}],
                 "53/udp":[{"HostIp":"0.0.0.0","HostPort":"53"}],"80/tcp":null}}}"#,
         );
@@ -193,6 +206,15 @@ mod tests {
             r#"{"Id":"1","Name":"/a","State":{"Status":"exited","ExitCode":137,"OOMKilled":true}}"#,
         );
         assert_eq!(state.exit, Some(ExitStatus { code: 137, oom_killed: true, error: None }));
+    }
+
+    #[test]
+    fn what_is_bound_is_told_only_while_it_is() {
+        let state = state(
+            r#"{"Id":"1","Name":"/a","State":{"Status":"stopped"},"NetworkSettings":{"Ports":{
+                "4096/tcp":[{"HostIp":"127.0.0.1","HostPort":"9"}]}}}"#,
+        );
+        assert_eq!((state.phase, state.publish), (Phase::Exited, vec![]));
     }
 
     #[test]

@@ -3,15 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::body_full;
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::{Method, Request};
 use serde::Deserialize;
 
-use super::failure::broken;
 use super::version::ApiVersion;
-use super::wire::refusal;
 use super::{ACT, Docker, LOOK, named};
 use crate::error::Error;
 use crate::stats::Stats;
@@ -26,8 +20,8 @@ impl Docker {
     /// Asks for one sample: for two, the engine would wait a second between them.
     pub(super) async fn observe_stats(&self, container: &str) -> Result<Option<Stats>, Error> {
         let address = format!("/containers/{}/stats?stream=false&one-shot=true", named(container)?);
-        let sample: Sample = self.read_json("looking at what is used", LOOK, &address).await?;
-        Ok(sample.stats())
+        let sample: Option<Sample> = self.ask("looking at what is used", LOOK, &address).await?;
+        Ok(sample.and_then(Sample::stats))
     }
 
     pub(super) async fn measure_volumes(&self) -> Result<BTreeMap<String, u64>, Error> {
@@ -36,36 +30,14 @@ impl Docker {
             version if version < KNOWS_VERBOSE => "/system/df?type=volume",
             _ => "/system/df?type=volume&verbose=true",
         };
-        let usage: Usage = self.read_json("measuring volumes", ACT, address).await?;
+        let usage: Option<Usage> = self.ask("measuring volumes", ACT, address).await?;
+        let usage = usage.unwrap_or_default();
         let newer = usage.volume_usage.unwrap_or_default().items;
         let volumes = usage.volumes.into_iter().flatten().chain(newer.into_iter().flatten());
         // The engine says -1 where it does not know.
         let sized = volumes
             .filter_map(|volume| Some((volume.name, u64::try_from(volume.usage_data?.size).ok()?)));
         Ok(sized.collect())
-    }
-
-    async fn read_json<T: for<'de> Deserialize<'de>>(
-        &self,
-        doing: &'static str,
-        limit: Duration,
-        address: &str,
-    ) -> Result<T, Error> {
-        let request = Request::builder()
-            .method(Method::GET)
-            .uri(address)
-            .body(body_full(Bytes::new()))
-            .map_err(|error| broken(doing, error))?;
-        let read = async {
-            let response = self.wire.request(request).await?;
-            if !response.status().is_success() {
-                return Err(refusal(response).await);
-            }
-            let body = response.into_body().collect().await;
-            let body = body.map_err(|error| broken(doing, error))?.to_bytes();
-            serde_json::from_slice(&body).map_err(|error| broken(doing, error))
-        };
-        tokio::time::timeout(limit, read).await.map_err(|elapsed| broken(doing, elapsed))?
     }
 }
 
@@ -132,7 +104,7 @@ impl Sample {
 }
 
 /// Answer to a question for what is used on disk.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
 struct Usage {
     /// Before API 1.52.

@@ -21,6 +21,7 @@ use super::dial::Dialer;
 use super::failure::{answered, broken, unreachable};
 use super::version::{Agreement, ApiVersion, outside};
 use crate::context::Choice;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 
 /// How long opening a connection, and asking for the version, may take.
@@ -29,27 +30,46 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// Name that requests carry; engines do not look at it.
 const HOST_NAME: HeaderValue = HeaderValue::from_static("localhost");
 
+/// Header that Podman alone puts into its answers.
+const PODMAN: &str = "libpod-api-version";
+
 /// The way to one engine.
 pub(super) struct Wire {
     /// Where it leads and who said so.
     pub(super) choice: Choice,
     search_path: Option<OsString>,
     dialer: Dialer,
-    version: OnceCell<ApiVersion>,
+    agreed: OnceCell<Agreed>,
+}
+
+/// What the first answer of an engine says.
+#[derive(Debug, Clone, Copy)]
+struct Agreed {
+    version: ApiVersion,
+    podman: bool,
 }
 
 impl Wire {
     /// Prepares the way; nothing is sent yet.
     pub(super) fn new(choice: Choice, search_path: Option<OsString>) -> Result<Self, Error> {
         let dialer = Dialer::new(choice.endpoint.clone(), search_path.as_deref())?;
-        Ok(Self { choice, search_path, dialer, version: OnceCell::new() })
+        Ok(Self { choice, search_path, dialer, agreed: OnceCell::new() })
     }
 
     /// Returns the version agreed on, asking the engine the first time.
     ///
     /// `/_ping` is the one answer that costs the engine nothing: `/version` starts programs there.
     pub(super) async fn version(&self) -> Result<ApiVersion, Error> {
-        let asked = self.version.get_or_try_init(|| async {
+        Ok(self.agreed().await?.version)
+    }
+
+    /// Returns whether the engine is Podman, which answers some questions in its own way.
+    pub(super) async fn is_podman(&self) -> Result<bool, Error> {
+        Ok(self.agreed().await?.podman)
+    }
+
+    async fn agreed(&self) -> Result<Agreed, Error> {
+        let asked = self.agreed.get_or_try_init(|| async {
             match timeout(CONNECT, self.negotiate()).await {
                 Ok(agreed) => agreed,
                 Err(elapsed) => Err(broken("asking for its API version", elapsed)),
@@ -80,7 +100,7 @@ impl Wire {
             .map_err(|error| WireError::IOError { err: io::Error::other(error) })
     }
 
-    async fn negotiate(&self) -> Result<ApiVersion, Error> {
+    async fn negotiate(&self) -> Result<Agreed, Error> {
         let response = self.send(get("/_ping")?).await?;
         let header = response.headers().get("api-version").and_then(|value| value.to_str().ok());
         let offered = match header.and_then(ApiVersion::parse) {
@@ -91,13 +111,14 @@ impl Wire {
             }
             None => return Err(refusal(response).await),
         };
+        let podman = response.headers().contains_key(PODMAN);
         match offered.agree()? {
-            Agreement::Settled(version) => Ok(version),
+            Agreement::Settled(version) => Ok(Agreed { version, podman }),
             Agreement::Try(version) => {
                 let response = self.send(get(&format!("/v{version}/_ping"))?).await?;
                 match response.status() {
                     StatusCode::BAD_REQUEST => Err(outside(self.range(offered).await)),
-                    _ => Ok(version),
+                    _ => Ok(Agreed { version, podman }),
                 }
             }
         }
@@ -138,11 +159,19 @@ impl Wire {
         drop(tokio::spawn(driver.with_upgrades()));
         match (sender.send_request(request).await, connection.complaints) {
             (Ok(response), _) => Ok(response),
+            // The way there is open and ends at once: nothing listens at its other end.
+            (Err(error), None) if self.is_forwarded() => {
+                Err(self.unreachable(io::Error::other(error)))
+            }
             (Err(error), None) => Err(broken("waiting for an answer", error)),
             (Err(_), Some(complaints)) => {
                 Err(self.unreachable(io::Error::other(complaints.read().await)))
             }
         }
+    }
+
+    fn is_forwarded(&self) -> bool {
+        matches!(self.choice.endpoint, Endpoint::Forwarded { .. })
     }
 
     fn unreachable(&self, error: io::Error) -> Error {

@@ -15,6 +15,7 @@ use occ_engine::{
 };
 
 use crate::archive::saved_image;
+use crate::podman::Podman;
 use crate::registry::Registry;
 
 /// How long anything in a test may take.
@@ -62,6 +63,8 @@ pub(crate) struct Bench<E: Outside> {
     pub(crate) image_name: String,
     prefix: String,
     names: Mutex<Vec<String>>,
+    /// Dropped last: what was made is removed by the engine first.
+    _service: Option<Podman>,
 }
 
 /// Returns a bench with an engine in memory.
@@ -83,13 +86,25 @@ pub(crate) fn local_settings() -> ClientSettings {
 impl<E: Outside> Bench<E> {
     /// Returns a bench with this engine.
     pub(crate) async fn new(engine: E) -> Self {
+        Self::with(engine, None).await
+    }
+
+    /// Returns a bench with this engine, whose service is ours.
+    pub(crate) async fn with(engine: E, service: Option<Podman>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("occ-engine-test-{}-{count}", std::process::id());
         let image_name = format!("{prefix}:first");
         let image = ImageId(String::new());
         let names = Mutex::default();
-        let mut bench = Self { engine, image, image_name: image_name.clone(), prefix, names };
+        let mut bench = Self {
+            engine,
+            image,
+            image_name: image_name.clone(),
+            prefix,
+            names,
+            _service: service,
+        };
         bench.image = bench.load(&image_name, &[("made-for", "tests")]).await;
         bench
     }

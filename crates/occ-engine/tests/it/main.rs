@@ -7,36 +7,39 @@ mod bench;
 mod docker;
 mod exec;
 mod fake;
+mod podman;
 mod registry;
 mod remote;
 mod server;
 mod suite;
 mod unreachable;
 
-/// Every case of the suite, once per engine.
-macro_rules! conformance {
-    ($($case:ident)*) => {
-        mod fake_engine {
+/// Cases of the suite on one engine.
+macro_rules! on {
+    ($engine:ident, $bench:path: $($case:ident)*) => {
+        mod $engine {
             $(#[tokio::test]
             async fn $case() {
-                crate::suite::$case(&crate::bench::fake().await).await;
-            })*
-        }
-        mod docker_engine {
-            $(#[tokio::test]
-            async fn $case() {
-                crate::suite::$case(&crate::bench::docker().await).await;
+                crate::suite::$case(&$bench().await).await;
             })*
         }
     };
 }
 
-conformance! {
+/// Every case of the suite, once per engine, and what Podman's service has no way to do.
+macro_rules! conformance {
+    ([$($case:ident)*] but for podman [$($other:ident)*]) => {
+        on! { fake_engine, crate::bench::fake: $($case)* $($other)* }
+        on! { docker_engine, crate::bench::docker: $($case)* $($other)* }
+        on! { podman_engine, crate::podman::podman: $($case)* }
+    };
+}
+
+conformance! { [
     absence_is_an_answer_and_removing_nothing_succeeds
     acting_on_a_container_that_is_not_there_is_not_found
     an_engine_says_what_it_is
     a_loaded_image_is_found_by_name_and_by_id_with_its_labels
-    the_digest_of_a_name_in_a_registry_is_told_without_pulling_it
     loading_tells_how_far_it_is
     an_archive_without_a_manifest_is_refused
     a_name_moves_from_one_image_to_another
@@ -72,4 +75,8 @@ conformance! {
     an_archive_that_cannot_be_read_is_our_own_failure
     what_a_container_uses_is_told_while_it_runs
     volumes_are_measured
-}
+]
+but for podman [
+    the_digest_of_a_name_in_a_registry_is_told_without_pulling_it
+    a_container_that_could_not_start_remembers_why
+] }

@@ -325,6 +325,14 @@ pub(crate) async fn a_port_held_by_another_program_is_named<E: Outside>(bench: &
     assert!(matches!(error, Error::PortTaken { port: named, .. } if named == port), "{error:?}");
     let state = bench.engine.container(&spec.name).await.unwrap().unwrap();
     assert_eq!((&state.phase, state.publish.len()), (&Phase::Created, 0));
+}
+
+pub(crate) async fn a_container_that_could_not_start_remembers_why<E: Outside>(bench: &Bench<E>) {
+    let (port, _held) = bench.engine.hold_port();
+    let spec = bench.publishing("box", port);
+    bench.engine.create_container(&spec).await.unwrap();
+    assert!(bench.engine.start_container(&spec.name).await.is_err());
+    let state = bench.engine.container(&spec.name).await.unwrap().unwrap();
     assert!(state.exit.is_some_and(|exit| exit.error.is_some()), "why it could not start");
 }
 

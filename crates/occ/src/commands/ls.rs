@@ -65,15 +65,15 @@ pub(super) async fn fleet<E: Engine>(
         engine.containers(guest::LABEL_INSTANCE),
         engine.volumes(guest::LABEL_INSTANCE)
     )?;
-    Ok(gather(containers, volumes, remembered(&context.env.state_dir), context.claim().user))
+    Ok(gather(containers, volumes, remembered(&context.state_dir()), context.claim().user))
 }
 
 async fn row(sandbox: &Sandbox, context: &Context) -> Row {
-    let home = Home::new(&context.env.state_dir, &sandbox.instance);
+    let home = Home::new(&context.state_dir(), &sandbox.instance);
     let state = sandbox.container.as_ref();
     // A password that cannot be read shows as a sandbox that cannot be asked.
     let password = load_password(&home).ok().flatten();
-    let health = health(state, password.as_ref(), PATIENCE).await;
+    let health = health(state, password.as_ref(), PATIENCE, context).await;
     let published = state.and_then(|state| state.publish.first());
     let label = |name: &str| state.and_then(|state| state.labels.get(name).cloned());
     Row {

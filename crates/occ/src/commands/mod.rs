@@ -10,6 +10,7 @@ mod entries;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod history;
+pub(crate) mod host;
 pub(crate) mod image;
 pub(crate) mod install;
 pub(crate) mod logs;
@@ -69,6 +70,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Env(command) => env::run(&command, context),
         Command::Secret(command) => secret::run(&command, context),
         Command::Image(command) => image::run(command, context),
+        Command::Host(command) => host::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
         Command::Install(args) => install::run(&args, context),

@@ -86,7 +86,7 @@ async fn look(
         async { Ok(engine.volume_sizes().await?) },
     )?;
     let locks = if args.dry_run { Vec::new() } else { lock_idle(&mut fleet, context)? };
-    let homes = homes(&context.env.state_dir);
+    let homes = homes(&context.state_dir());
     let needed = homes.iter().flat_map(|(_, home)| named_by(home)).collect();
     let seen = Seen {
         fleet: &fleet,
@@ -112,7 +112,7 @@ fn lock_idle(fleet: &mut [Sandbox], context: &Context) -> Result<Vec<Lock>, Fail
         aside || !sandbox.is_known()
     };
     for sandbox in fleet.iter_mut().filter(has_leftovers) {
-        let home = Home::new(&context.env.state_dir, &sandbox.instance);
+        let home = Home::new(&context.state_dir(), &sandbox.instance);
         home.create()?;
         match home.try_lock()? {
             TryLock::Held(lock) => locks.push(lock),

@@ -32,7 +32,6 @@ use crate::config::{Config, Origin};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host;
 use crate::wiring::{VERSION, Workshop};
 use crate::worksite::Worksite;
 
@@ -192,7 +191,7 @@ pub(super) async fn look(
     }
     let image = state.and_then(|state| state.image_id);
     let known = Known { built, record, image, closely };
-    Ok(observe(engine, spec, known, &host::port).await?)
+    Ok(observe(engine, spec, known, &|wished| context.port(wished)).await?)
 }
 
 pub(super) fn exposed(bind: IpAddr, context: &Context) {
@@ -256,7 +255,11 @@ fn finish(
     if !settings.silent {
         context.terminal.result("occ/start", &data, &text)?;
     }
-    if settings.open {
+    if let Some(host) = &context.host {
+        context
+            .terminal
+            .say(&format!("It listens on that machine; bring it here: occ host connect {host}"));
+    } else if settings.open {
         address::open(&url, context);
     }
     Ok(Exit::Done)

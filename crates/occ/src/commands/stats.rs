@@ -175,7 +175,8 @@ impl Look<'_> {
         let publish = state?.publish.first()?;
         let password = load_password(&self.context.home()).ok()??;
         let address = SocketAddr::new(reachable(publish.address), publish.host_port);
-        let client = client(address, &password).within(ANSWER);
+        let reached = self.context.reach(address).ok()?;
+        let client = client(reached.address, &password).within(ANSWER);
         let (all, busy) = tokio::join!(client.sessions(), client.busy_sessions());
         Some(Sessions { total: all.ok()?.len(), busy: busy.ok()?.len() })
     }

@@ -135,7 +135,7 @@ async fn look(context: &Context, show_password: bool) -> Result<Report, Failure>
     let home = context.home();
     let password = load_password(&home)?;
     let state = own_container(&engine, context).await?;
-    let health = health(state.as_ref(), password.as_ref(), PATIENCE).await;
+    let health = health(state.as_ref(), password.as_ref(), PATIENCE, context).await;
     let acquired = home.image_state().0;
     let published = state.as_ref().and_then(|state| state.publish.first());
     let started_at = state.as_ref().and_then(|state| state.started_at.clone());
@@ -191,6 +191,7 @@ pub(super) async fn health(
     state: Option<&ContainerState>,
     password: Option<&occ_sandbox::Password>,
     patience: Duration,
+    context: &Context,
 ) -> Health {
     let none = Health { state: "none", opencode_version: None, detail: None };
     let Some(state) = state.filter(|state| state.phase == Phase::Running) else { return none };
@@ -199,7 +200,13 @@ pub(super) async fn health(
         return Health { state: "unhealthy", detail, ..none };
     };
     let address = SocketAddr::new(reachable(publish.address), publish.host_port);
-    let client = client(address, password).within(patience);
+    let reached = match context.reach(address) {
+        Ok(reached) => reached,
+        Err(failure) => {
+            return Health { state: "unhealthy", detail: Some(failure.message), ..none };
+        }
+    };
+    let client = client(reached.address, password).within(patience);
     match tokio::join!(client.health(), client.path()) {
         (Ok(health), Ok(_)) => {
             let version = Some(health.version);

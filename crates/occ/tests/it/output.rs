@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "setup",
     "start",
     "stop",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 29] = [
     "env",
     "secret",
     "diagnose",
+    "host",
     "doctor",
     "install",
     "uninstall",

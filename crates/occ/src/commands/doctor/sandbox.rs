@@ -10,7 +10,6 @@ use occ_sandbox::{PortState, Sight, client, load_password, look_at, reachable};
 
 use super::Patient;
 use super::check::{Check, Verdict};
-use crate::host;
 
 /// How long the server may take to answer.
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(5);
@@ -39,7 +38,11 @@ async fn server(patient: &Patient<'_>) -> Check {
         return Check::bad("sandbox", Verdict::Fail, seen, "occ restart");
     };
     let address = SocketAddr::new(reachable(publish.address), publish.host_port);
-    match look_at(&client(address, &password).within(ANSWER)).await {
+    let reached = match patient.context.reach(address) {
+        Ok(reached) => reached,
+        Err(failure) => return Check::failure("sandbox", failure),
+    };
+    match look_at(&client(reached.address, &password).within(ANSWER)).await {
         Sight::Silent(why) => {
             let seen = format!("it runs and is not healthy: {why}");
             Check::bad("sandbox", Verdict::Fail, seen, "see why: occ logs; then: occ restart")
@@ -80,7 +83,7 @@ fn port(patient: &Patient<'_>) -> Check {
     if published.into_iter().any(|publish| publish.host_port == port) {
         return Check::ok("port", format!("{wished} is the sandbox's"));
     }
-    match host::port(wished) {
+    match patient.context.port(wished) {
         PortState::Taken { by, next_free } => {
             let by = by.map_or_else(String::new, |(name, pid)| format!(" by {name} ({pid})"));
             let free = next_free.map_or_else(|| "PORT".to_owned(), |free| free.to_string());

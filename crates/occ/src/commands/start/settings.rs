@@ -19,7 +19,6 @@ use crate::config::{Config, Layers, Origin, find};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host;
 
 /// Arguments of `occ start`.
 #[derive(Debug, Args)]
@@ -288,12 +287,12 @@ const REMEMBERED: [&str; 5] = ["git_identity", "image_variant", "port", "ssh_age
 
 fn own_port(config: &Config, dry_run: bool, context: &Context) -> Result<Option<u16>, Failure> {
     let is_free =
-        |port| !matches!(host::port(SocketAddr::new(config.bind, port)), PortState::Taken { .. });
-    let (state, instance) = (&context.env.state_dir, &context.instance);
+        |port| !matches!(context.port(SocketAddr::new(config.bind, port)), PortState::Taken { .. });
+    let (state, instance) = (context.state_dir(), &context.instance);
     if dry_run {
-        return Ok(suggest_port(state, instance, config.port, is_free));
+        return Ok(suggest_port(&state, instance, config.port, is_free));
     }
-    Ok(assign_port(state, instance, config.port, is_free)?)
+    Ok(assign_port(&state, instance, config.port, is_free)?)
 }
 
 /// Reads `--workspace`: a folder, or the word that means the volume.

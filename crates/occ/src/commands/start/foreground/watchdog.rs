@@ -112,7 +112,9 @@ impl Watchdog {
         };
         let Some(password) = load_password(&context.home())? else { return Ok(Sight::Excused) };
         let address = SocketAddr::new(reachable(publish.address), publish.host_port);
-        let sight = look_at(&client(address, &password).within(ANSWER)).await;
+        // That there is no way to another machine says nothing about the server there.
+        let Ok(reached) = context.reach(address) else { return Ok(Sight::Excused) };
+        let sight = look_at(&client(reached.address, &password).within(ANSWER)).await;
         match sight {
             Sight::Alive => self.answered = state.started_at,
             _ if self.may_be_starting(&state) => return Ok(Sight::Excused),

@@ -1,0 +1,114 @@
+//! Podman's service, started by a test with a storage, a network and a socket of its own.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use occ_engine::{ClientSettings, Docker, Engine as _, Error};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bench::{Bench, PATIENCE};
+
+/// Podman's service; dropped, it ends and nothing of it is left.
+pub(crate) struct Podman {
+    dir: tempfile::TempDir,
+    service: Child,
+}
+
+impl Podman {
+    /// Starts the service and waits for its socket.
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        configure(dir.path());
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let service = Command::new("podman")
+            .env("CONTAINERS_CONF", at("containers.conf"))
+            .arg("--root")
+            .arg(at("root"))
+            .arg("--runroot")
+            .arg(at("run"))
+            .arg("--tmpdir")
+            .arg(at("tmp"))
+            .arg("--network-config-dir")
+            .arg(at("networks"))
+            // Copies where others mount: it works on every file system and leaves no mount behind.
+            .args(["--storage-driver", "vfs", "system", "service", "--time", "0"])
+            .arg(format!("unix://{}", at("socket").display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("podman: {error} (packages podman and netavark)"));
+        let mut podman = Self { dir, service };
+        podman.wait();
+        podman
+    }
+
+    fn wait(&mut self) {
+        let begun = Instant::now();
+        while UnixStream::connect(self.socket()).is_err() {
+            let ended = self.service.try_wait().unwrap();
+            let said = fs::read_to_string(self.dir.path().join("log")).unwrap();
+            assert!(
+                ended.is_none(),
+                "this machine cannot run Podman's service ({ended:?}):\n{said}"
+            );
+            assert!(begun.elapsed() < PATIENCE, "Podman's service does not come up:\n{said}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        let id = i32::try_from(self.service.id()).ok().and_then(Pid::from_raw);
+        // One that has ended already hears nothing, and needs not.
+        let _gone = kill_process(id.unwrap(), Signal::TERM);
+        drop(self.service.wait());
+    }
+}
+
+/// A network of its own: bridge, addresses and rules of one service are nothing to another.
+fn configure(dir: &Path) {
+    let id = std::process::id();
+    let subnet = format!("10.{}.{}", 100 + id / 250 % 100, id % 250);
+    let network = serde_json::json!({
+        "name": "podman", "id": format!("{id:064x}"), "driver": "bridge",
+        "network_interface": format!("occ{id}"), "created": "2026-01-01T00:00:00Z",
+        "subnets": [{ "subnet": format!("{subnet}.0/24"), "gateway": format!("{subnet}.1") }],
+        "ipv6_enabled": false, "internal": false, "dns_enabled": false,
+        "ipam_options": { "driver": "host-local" },
+    });
+    fs::create_dir(dir.join("networks")).unwrap();
+    fs::write(dir.join("networks/podman.json"), network.to_string()).unwrap();
+    let conf = "[network]\nnetwork_backend = \"netavark\"\n[engine]\nevents_logger = \"file\"\n";
+    fs::write(dir.join("containers.conf"), conf).unwrap();
+}
+
+/// Returns a bench with a Podman of its own.
+pub(crate) async fn podman() -> Bench<Docker> {
+    let service = Podman::start();
+    let docker_host = Some(format!("unix://{}", service.socket().display()));
+    let settings = ClientSettings { docker_host, ..ClientSettings::default() };
+    Bench::with(Docker::connect(&settings).unwrap(), Some(service)).await
+}
+
+#[tokio::test]
+async fn podman_is_known_by_its_name() {
+    let facts = podman().await.engine.facts().await.unwrap();
+    assert_eq!((facts.product.as_str(), facts.local), ("Podman", true));
+}
+
+#[tokio::test]
+async fn podman_cannot_be_asked_for_what_is_in_a_registry() {
+    let bench = podman().await;
+    let error = bench.engine.remote_digest("localhost:1/some/image:1").await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 501, .. }), "{error:?}");
+}
