@@ -294,6 +294,7 @@ async fn run_change<E: Engine, S: Server>(
         Step::BringBack { from } => changing.bring_back(from, world).await,
         Step::PutBack { copies } => changing.put_back(copies, spec, world).await,
         Step::Empty { volumes } => changing.empty(volumes, spec, world).await,
+        Step::Fill { filling } => changing.restore(filling, spec, world).await,
         Step::KeepSessions => {
             changing.keep_sessions(&spec.instance.container(), world, password).await
         }

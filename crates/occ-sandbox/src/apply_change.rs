@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ImageId, Phase};
 
+use crate::backup::{BackupError, Filling, fill_volumes};
 use crate::change::{Journal, Reached, VolumeCopy};
 use crate::copier::{self, Fill};
 use crate::error::ApplyError;
@@ -171,6 +172,24 @@ impl Changing {
         let fills: Vec<Fill<'_>> =
             volumes.iter().map(|volume| Fill { from: None, to: volume }).collect();
         copier::fill(world, spec.claim(), self.image(), &fills).await
+    }
+
+    /// Fills volumes from a backup; nothing of what they held stays in them.
+    pub(crate) async fn restore<E: Engine, S>(
+        &mut self,
+        filling: &Filling,
+        spec: &SandboxSpec,
+        world: &World<'_, E, S>,
+    ) -> Result<(), ApplyError> {
+        let volumes: Vec<String> = filling.names().collect();
+        self.empty(&volumes, spec, world).await?;
+        let (claim, image) = (spec.claim(), self.image());
+        let filled =
+            fill_volumes(world.engine, claim, image, filling, world.cancel, world.observer).await;
+        filled.map_err(|error| match error {
+            BackupError::Apply(error) => error,
+            other => ApplyError::Backup(Box::new(other)),
+        })
     }
 
     /// Writes down that volumes may be written to from now on: going back means copying back.

@@ -92,7 +92,9 @@ pub(crate) async fn take_back<E: Engine, S: Server>(
     let engine = world.engine;
     let failed = || ApplyError::engine("take the change back");
     (world.observer)(Event::Undo { what: format!("go back to {}", journal.name) });
-    engine.remove_container(&claim.instance.copier()).await.map_err(failed())?;
+    for helper in [claim.instance.copier(), claim.instance.beside()] {
+        engine.remove_container(&helper).await.map_err(failed())?;
+    }
     remove_trial(world, claim.instance, &journal).await?;
     clear_the_name(world, &journal).await?;
     if journal.reached < Reached::Returned {

@@ -128,8 +128,7 @@ fn container(
     script: String,
 ) -> ContainerSpec {
     ContainerSpec {
-        // A name with a dot lasts only while something is being done.
-        name: format!("{}.volumes", claim.instance.container()),
+        name: claim.instance.beside(),
         image,
         hostname: "volumes".to_owned(),
         user: Some("0:0".to_owned()),

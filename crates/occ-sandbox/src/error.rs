@@ -69,6 +69,9 @@ pub enum ApplyError {
     /// A file that leads back is there and cannot be understood.
     #[error(transparent)]
     Unreadable(#[from] crate::record::Unreadable),
+    /// Volumes could not be filled from a backup.
+    #[error(transparent)]
+    Backup(Box<crate::backup::BackupError>),
     /// The password could not be made.
     #[error("the system gives no randomness for a password")]
     Randomness(#[source] std::io::Error),

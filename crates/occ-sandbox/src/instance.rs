@@ -94,6 +94,11 @@ impl Instance {
         format!("{}.copy", self.container())
     }
 
+    /// Returns the name of the container through which volumes are read and filled.
+    pub fn beside(&self) -> String {
+        format!("{}.volumes", self.container())
+    }
+
     /// Returns the name of the container that tries an image beside the sandbox.
     pub fn trial(&self) -> String {
         format!("{}.trial", self.container())

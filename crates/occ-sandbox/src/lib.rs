@@ -99,7 +99,7 @@ pub use refusal::{Claim, FolderProblem, Refusal, stranger};
 pub use removal::{
     Farewell, Removal, Sized, Wish as RemovalWish, apply_removal, halt_for_removal, plan_removal,
 };
-pub use replace::Change;
+pub use replace::{Change, Contents};
 pub use secret::{
     SecretError, SecretForm, SecretRef, SecretSource, SecretValue, parse_secret, secret_value,
     secrets,

@@ -11,7 +11,7 @@ use crate::mount::Access;
 use crate::observe::{Observation, PortState, Surroundings};
 use crate::question::{Consent, Question, Topic};
 use crate::refusal::{FolderProblem, Refusal, stranger};
-use crate::replace::{Change, Old};
+use crate::replace::{Change, Contents, Old};
 use crate::spec::{ImageSource, Owner, SandboxSpec, Workspace};
 use crate::step::Step;
 
@@ -103,13 +103,15 @@ fn question(
     drift: &[Drift],
     change: &Change,
 ) -> Option<Question> {
-    if change.cause == Cause::Reset {
-        let sizes = seen.around.as_ref().map(|around| &around.sizes);
-        let size = |name: &String| sizes.and_then(|sizes| sizes.get(name).copied());
-        let empties = change.empties.iter().map(|name| (name.clone(), size(name))).collect();
-        return Some(Question::Reset { empties });
+    let sizes = seen.around.as_ref().map(|around| &around.sizes);
+    let size = |name: &String| sizes.and_then(|sizes| sizes.get(name).copied());
+    let replaced = change.contents.replaced();
+    let replaced = replaced.into_iter().map(|name| (name.clone(), size(&name))).collect();
+    match change.cause {
+        Cause::Reset => Some(Question::Reset { empties: replaced }),
+        Cause::Restore => Some(Question::Restore { replaced }),
+        _ => container.phase.is_up().then(|| Question::Replace { drift: drift.to_vec() }),
     }
-    container.phase.is_up().then(|| Question::Replace { drift: drift.to_vec() })
 }
 
 /// Steps for a container that is what is wished, whatever phase it is in.
@@ -161,7 +163,8 @@ fn make(
     // After the container: creating one gives every volume that is still empty to the image's user.
     let owner = spec.owner();
     let last_owner = seen.record.as_ref().map_or(Owner::GUEST, |record| record.owner);
-    if owner != Owner::GUEST || last_owner != owner {
+    let filled_by = old.and_then(|old| old.change.contents.owner());
+    if owner != Owner::GUEST || last_owner != owner || filled_by.is_some_and(|by| by != owner) {
         steps.push(Step::OwnVolumes { owner });
     }
     steps.extend([
@@ -169,7 +172,7 @@ fn make(
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
     ]);
-    if old.is_some_and(|old| old.change.empties.is_empty()) {
+    if old.is_some_and(|old| old.change.contents == Contents::Kept) {
         steps.push(Step::KeepSessions);
     }
     steps.extend([Step::ProveLocked, Step::Record]);

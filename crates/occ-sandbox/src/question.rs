@@ -34,6 +34,11 @@ pub enum Question {
         /// Volumes that will be empty, with their sizes in bytes where they are known.
         empties: Vec<(String, Option<u64>)>,
     },
+    /// Volumes get what a backup holds instead of what they hold.
+    Restore {
+        /// Those volumes, with their sizes in bytes where they are known.
+        replaced: Vec<(String, Option<u64>)>,
+    },
     /// No prebuilt image is to be had.
     BuildInstead {
         /// What was tried and why it failed, one line each.
@@ -53,7 +58,8 @@ impl Question {
             Self::Replace { .. }
             | Self::Rebuild { .. }
             | Self::GoBack { .. }
-            | Self::Reset { .. } => Topic::Replace,
+            | Self::Reset { .. }
+            | Self::Restore { .. } => Topic::Replace,
             Self::BuildInstead { .. } => Topic::BuildInstead,
             Self::LockAnew { .. } => Topic::LockAnew,
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use occ_engine::{ContainerSpec, ContainerState, ImageId};
 use occ_image::guest;
 
+use crate::backup::Filling;
 use crate::change::{Cause, Journal, Kept, OwnerChange, Reached, VolumeCopy};
 use crate::drift::Drift;
 use crate::observe::Surroundings;
@@ -21,8 +22,8 @@ pub struct Change {
     pub anew: bool,
     /// Whether volumes are copied before another image gets to write to them.
     pub snapshot: bool,
-    /// Volumes that the new sandbox finds empty; copies stay for the way back.
-    pub empties: Vec<String>,
+    /// What the new sandbox finds in its volumes.
+    pub contents: Contents,
     /// Whether a sandbox that was stopped is stopped again at the end.
     pub stops_again: bool,
 }
@@ -30,7 +31,37 @@ pub struct Change {
 impl Change {
     /// Returns the change that keeps all data and snapshots what another image may write to.
     pub fn of(cause: Cause) -> Self {
-        Self { cause, anew: false, snapshot: true, empties: Vec::new(), stops_again: false }
+        Self { cause, anew: false, snapshot: true, contents: Contents::Kept, stops_again: false }
+    }
+}
+
+/// What the new sandbox finds in its volumes; copies of what is replaced stay for the way back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// What the old one left.
+    Kept,
+    /// Nothing in these, and in the others what the old one left.
+    Emptied(Vec<String>),
+    /// What a backup holds in the volumes it has, and in the others what the old one left.
+    Restored(Filling),
+}
+
+impl Contents {
+    /// Returns the names of the volumes whose contents go.
+    pub fn replaced(&self) -> Vec<String> {
+        match self {
+            Self::Kept => Vec::new(),
+            Self::Emptied(volumes) => volumes.clone(),
+            Self::Restored(filling) => filling.names().collect(),
+        }
+    }
+
+    /// Returns whose files were put into volumes.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        match self {
+            Self::Restored(filling) => Some(filling.owner),
+            Self::Kept | Self::Emptied(_) => None,
+        }
     }
 }
 
@@ -83,8 +114,12 @@ impl Old<'_> {
             steps.push(Step::Snapshot { bytes: size(seen, &copies), copies });
         }
         steps.push(Step::SetAside { aside: self.aside(seen) });
-        if !self.change.empties.is_empty() {
-            steps.push(Step::Empty { volumes: self.there(seen, &self.change.empties) });
+        match &self.change.contents {
+            Contents::Emptied(volumes) if !volumes.is_empty() => {
+                steps.push(Step::Empty { volumes: self.there(seen, volumes) });
+            }
+            Contents::Restored(filling) => steps.push(Step::Fill { filling: filling.clone() }),
+            Contents::Kept | Contents::Emptied(_) => {}
         }
         steps
     }
@@ -95,10 +130,11 @@ impl Old<'_> {
         seen: &Surroundings,
         other_image: bool,
     ) -> Journal {
+        let replaced = self.change.contents.replaced();
         let copied = if other_image && self.change.snapshot {
-            [spec.data_volumes(), self.change.empties.clone()].concat()
+            [spec.data_volumes(), replaced].concat()
         } else {
-            self.change.empties.clone()
+            replaced
         };
         let copied: BTreeSet<String> = self.there(seen, &copied).into_iter().collect();
         let number = seen.next_change.to_string();

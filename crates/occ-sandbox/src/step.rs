@@ -7,6 +7,7 @@ use std::time::Duration;
 use occ_engine::{ContainerSpec, Isolation};
 use serde::Serialize;
 
+use crate::backup::Filling;
 use crate::change::{Journal, VolumeCopy};
 use crate::choice::Reuse;
 use crate::drift::Drift;
@@ -91,6 +92,11 @@ pub enum Step {
     Empty {
         /// Which.
         volumes: Vec<String>,
+    },
+    /// Put what a backup holds in the place of volumes' contents.
+    Fill {
+        /// What is put where.
+        filling: Filling,
     },
     /// Prove that every session is still listed.
     KeepSessions,
@@ -190,6 +196,10 @@ impl fmt::Display for Step {
                 write!(f, "put back {} as they were then", volumes(copies))
             }
             Self::Empty { volumes } => write!(f, "empty {}", volumes.join(", ")),
+            Self::Fill { filling } => {
+                let names: Vec<String> = filling.names().collect();
+                write!(f, "put what the backup holds into {}", names.join(", "))
+            }
             Self::KeepSessions => f.write_str("prove that every session is still there"),
             Self::FinishChange => f.write_str("remove what is no longer needed to get back"),
             Self::OwnVolumes { owner } => {

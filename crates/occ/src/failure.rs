@@ -189,6 +189,10 @@ fn engine_hints(failure: Failure, error: &EngineError) -> Failure {
 
 impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
+        let error = match error {
+            ApplyError::Backup(error) => return (*error).into(),
+            other => other,
+        };
         let exit = match &error {
             ApplyError::Engine { .. } => Exit::Engine,
             ApplyError::Pull { .. } => Exit::Network,
@@ -197,6 +201,7 @@ impl From<ApplyError> for Failure {
             | ApplyError::Secret(_)
             | ApplyError::File(_)
             | ApplyError::Unreadable(_)
+            | ApplyError::Backup(_)
             | ApplyError::Randomness(_) => Exit::Failed,
             ApplyError::Exited { .. }
             | ApplyError::NotReady { .. }
@@ -263,7 +268,7 @@ impl From<ApplyError> for Failure {
             ApplyError::DoorOpen(_) | ApplyError::Randomness(_) => {
                 failure = failure.hint("please report this: it must not happen");
             }
-            ApplyError::Interrupted => {}
+            ApplyError::Backup(_) | ApplyError::Interrupted => {}
         }
         failure
     }
@@ -455,6 +460,15 @@ pub(crate) fn unanswered(question: &Question) -> Failure {
             "a reset was not agreed to, and there is no terminal to ask at"
                 .clone_into(&mut failure.message);
             failure.hints = vec!["to reset: occ reset --yes".to_owned()];
+        }
+        Question::Restore { .. } => {
+            "replacing what the sandbox holds was not agreed to, and there is no terminal to ask at"
+                .clone_into(&mut failure.message);
+            failure.hints = vec![
+                "to replace it (occ rollback returns to it): occ backup restore FILE --yes"
+                    .to_owned(),
+                "or restore beside it: occ --instance NAME backup restore FILE".to_owned(),
+            ];
         }
         Question::Replace { drift } | Question::Rebuild { drift } => {
             failure.causes = drift.iter().map(ToString::to_string).collect();

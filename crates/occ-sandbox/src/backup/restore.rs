@@ -20,6 +20,7 @@ use crate::event::{Event, Observer};
 use crate::instance::Instance;
 use crate::record::Record;
 use crate::refusal::Claim;
+use crate::spec::Owner;
 
 /// Returns the record that is in a backup, if this program understands it.
 pub fn restored_record(backup: &Verified) -> Option<Record> {
@@ -33,8 +34,17 @@ pub struct Filling {
     pub backup: PathBuf,
     /// What its contents' checksum was then.
     pub whole: String,
+    /// Whose the files in it are.
+    pub owner: Owner,
     /// The volumes.
     pub volumes: Vec<Filled>,
+}
+
+impl Filling {
+    /// Returns the names of the volumes.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.volumes.iter().map(|one| one.volume.clone())
+    }
 }
 
 /// A volume that is filled.
@@ -60,6 +70,7 @@ impl Verified {
         Filling {
             backup: self.path.clone(),
             whole: self.manifest.whole.clone(),
+            owner: restored_record(self).map_or(Owner::GUEST, |record| record.owner),
             volumes: volumes.collect(),
         }
     }

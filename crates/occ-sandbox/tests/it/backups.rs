@@ -43,26 +43,11 @@ impl Desk {
     }
 
     async fn sandbox(&self) -> Sandbox {
-        let engine = &self.stage.engine;
-        let containers = engine.containers(guest::LABEL_INSTANCE).await.expect("containers");
-        let volumes = engine.volumes(guest::LABEL_INSTANCE).await.expect("volumes");
-        gather(containers, volumes, Vec::new(), 1000).into_iter().next().expect("one")
+        sandbox(&self.stage).await
     }
 
     async fn create(&self) -> Result<Created, BackupError> {
-        let (instance, sandbox) = (Instance::first(), self.sandbox().await);
-        let claim = Claim { instance: &instance, user: 1000 };
-        let file = self.file();
-        let wish = BackupWish {
-            path: &file,
-            all: false,
-            record: Some(b"{}"),
-            settings: None,
-            now: "2026-01-24T10:30:00Z",
-            version: "0.1.0",
-        };
-        let (engine, cancel) = (&self.stage.engine, &self.stage.cancel);
-        create_backup(engine, claim, &sandbox, &BTreeMap::new(), wish, cancel, &|_| {}).await
+        keep(&self.stage, &self.file()).await
     }
 
     fn left(&self) -> Vec<String> {
@@ -73,6 +58,29 @@ impl Desk {
     async fn phase(&self) -> Phase {
         self.sandbox().await.container.expect("there").phase
     }
+}
+
+async fn sandbox(stage: &Stage) -> Sandbox {
+    let engine = &stage.engine;
+    let containers = engine.containers(guest::LABEL_INSTANCE).await.expect("containers");
+    let volumes = engine.volumes(guest::LABEL_INSTANCE).await.expect("volumes");
+    gather(containers, volumes, Vec::new(), 1000).into_iter().next().expect("one")
+}
+
+/// Keeps the first sandbox in a file.
+pub(crate) async fn keep(stage: &Stage, file: &Path) -> Result<Created, BackupError> {
+    let (instance, sandbox) = (Instance::first(), sandbox(stage).await);
+    let claim = Claim { instance: &instance, user: 1000 };
+    let wish = BackupWish {
+        path: file,
+        all: false,
+        record: Some(b"{}"),
+        settings: None,
+        now: "2026-01-24T10:30:00Z",
+        version: "0.1.0",
+    };
+    let (engine, cancel) = (&stage.engine, &stage.cancel);
+    create_backup(engine, claim, &sandbox, &BTreeMap::new(), wish, cancel, &|_| {}).await
 }
 
 fn verify(path: &Path) -> Result<Verified, BackupError> {

@@ -124,7 +124,7 @@ async fn a_refusal_of_any_call_of_any_change_loses_nothing() {
 /// Going back can be cut off too, at any call, and again.
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_call_of_the_way_back_nothing_is_lost() {
-    for story in [Story::Update, Story::Rollback, Story::Reset] {
+    for story in [Story::Update, Story::Rollback, Story::Reset, Story::Restore] {
         // Late enough that the new sandbox has written to the volumes.
         let late = calls_until_ready(story).await;
         let mut calls = 0;

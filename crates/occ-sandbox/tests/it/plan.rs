@@ -42,6 +42,7 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
             Step::PutBack { .. } => "put-back",
             Step::Empty { .. } => "empty",
             Step::KeepSessions => "sessions",
+            Step::Fill { .. } => "fill",
             Step::FinishChange => "finish",
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -238,8 +239,7 @@ pub(crate) struct Stage {
     pub(crate) engine: FakeEngine,
     pub(crate) server: FakeServer,
     pub(crate) secrets: FakeSecrets,
-    /// Kept, so that the home stays until the test ends.
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(crate) home: Home,
     pub(crate) port: PortState,
     pub(crate) cancel: Cancel,
@@ -263,11 +263,16 @@ impl Stage {
             server,
             secrets: FakeSecrets::default(),
             home,
-            _dir: dir,
+            dir,
             port: PortState::Free,
             cancel: Cancel::default(),
             events: Mutex::default(),
         }
+    }
+
+    /// Returns where a backup may lie; it goes with the stage.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir.path().join("one.occ-backup")
     }
 
     /// An engine without images.

@@ -1,10 +1,12 @@
 //! Changes of what runs, as short stories that the tests of good and bad days share.
 
+use std::sync::atomic::AtomicBool;
+
 use occ_engine::{Engine as _, FakeEngine, FakeImage, ImageId};
 use occ_image::guest;
 use occ_sandbox::{
-    Acquire, ApplyError, Cause, Change, Consent, Decision, Known, Observation, Outcome, Plan,
-    Previous, SandboxSpec, observe, plan_change, plan_rollback,
+    Acquire, ApplyError, Cause, Change, Consent, Contents, Decision, Known, Observation, Outcome,
+    Plan, Previous, SandboxSpec, observe, plan_change, plan_rollback, verify_backup,
 };
 
 use crate::stage::{BUILT, OPENCODE, OURS, Stage, wish};
@@ -59,16 +61,18 @@ pub(crate) enum Story {
     UpdateToBroken,
     Rollback,
     Reset,
+    Restore,
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Start,
         Self::Resettle,
         Self::Update,
         Self::UpdateToBroken,
         Self::Rollback,
         Self::Reset,
+        Self::Restore,
     ];
 
     /// Returns the stage on which it plays.
@@ -79,6 +83,12 @@ impl Story {
             Self::UpdateToBroken => {
                 let stage = running().await;
                 stage.break_image(&new_image());
+                stage
+            }
+            Self::Restore => {
+                let stage = running().await;
+                crate::backups::keep(&stage, &stage.file()).await.expect("a backup");
+                stage.write_data("session/second", "more words");
                 stage
             }
             _ => running().await,
@@ -115,6 +125,7 @@ impl Story {
             Self::Update | Self::UpdateToBroken => update(stage).await,
             Self::Rollback => rollback(stage, false).await,
             Self::Reset => reset(stage).await,
+            Self::Restore => restore(stage).await,
         }
     }
 }
@@ -170,8 +181,20 @@ async fn reset(stage: &Stage) -> Result<Outcome, ApplyError> {
     let seen = look(stage, &spec).await?;
     let change = Change {
         anew: true,
-        empties: vec![spec.instance.volume("data")],
+        contents: Contents::Emptied(vec![spec.instance.volume("data")]),
         ..Change::of(Cause::Reset)
+    };
+    stage.apply(&spec, &ready(plan_change(&spec, &seen, BUILT, &Consent::yes(), &change))).await
+}
+
+async fn restore(stage: &Stage) -> Result<Outcome, ApplyError> {
+    let spec = Story::Restore.wish();
+    let seen = look(stage, &spec).await?;
+    let backup = verify_backup(&stage.file(), &AtomicBool::new(false), &|_| {}).expect("sound");
+    let change = Change {
+        anew: true,
+        contents: Contents::Restored(backup.filling(&spec.instance)),
+        ..Change::of(Cause::Restore)
     };
     stage.apply(&spec, &ready(plan_change(&spec, &seen, BUILT, &Consent::yes(), &change))).await
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod list;
+mod over;
 mod restore;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ pub(crate) enum BackupCommand {
     /// List the backups
     #[command(alias = "ls")]
     List(list::ListArgs),
-    /// Make the sandbox again from a file
+    /// Put back what a file holds, as a new sandbox or in the place of what there is
     Restore(restore::RestoreArgs),
 }
 

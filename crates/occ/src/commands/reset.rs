@@ -3,7 +3,7 @@
 
 use clap::Args;
 use occ_image::guest;
-use occ_sandbox::{Cause, Change, ImageBuilder as _, Outcome, SandboxSpec, plan_change};
+use occ_sandbox::{Cause, Change, Contents, ImageBuilder as _, Outcome, SandboxSpec, plan_change};
 use serde_json::json;
 
 use super::agreement::Agreement;
@@ -56,7 +56,7 @@ async fn reset(
     let seen = start::look(&spec, context, &engine, workshop.name(), true).await?;
     let change = Change {
         anew: true,
-        empties: emptied(args, &spec),
+        contents: Contents::Emptied(emptied(args, &spec)),
         stops_again: true,
         ..Change::of(Cause::Reset)
     };
@@ -68,7 +68,7 @@ async fn reset(
         return start::show_plan(&plan, context);
     }
     let outcome = change_over(&plan, &spec, context, &engine, &lock).await?;
-    report(&change.empties, &outcome, context)
+    report(&change.contents.replaced(), &outcome, context)
 }
 
 /// Returns the volumes to be emptied; the workspace is none of ours where it is a folder of the host.

@@ -1,4 +1,4 @@
-//! `occ backup restore`: a sandbox from a file, healthy, or nothing at all.
+//! `occ backup restore`: a sandbox from a file, healthy, or everything as it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use occ_sandbox::{
 };
 use serde_json::json;
 
+use super::over::restore_over;
 use super::{folder, from_here};
 use crate::commands::rm::this_one;
 use crate::commands::{own_container, start};
@@ -48,8 +49,12 @@ async fn restore(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure>
     }
     let lock = context.lock().await?;
     let sandbox = this_one(&engine, context).await?;
+    if sandbox.container.is_some() {
+        restore_over(args.yes, &engine, &backup, &lock, context).await?;
+        return report(&backup, true, context);
+    }
     if sandbox.exists() {
-        return Err(there_already(context));
+        return Err(volumes_alone(context));
     }
     let settings = bring_settings(&backup, context)?;
     let restored = make(args, &engine, &backup, lock, context).await;
@@ -63,10 +68,12 @@ async fn restore(args: &RestoreArgs, context: &Context) -> Result<Exit, Failure>
     report(&backup, true, context)
 }
 
-fn there_already(context: &Context) -> Failure {
-    Failure::new(Exit::Failed, format!("there is a sandbox already: {}", context.instance))
-        .hint("restore beside it: occ --instance NAME backup restore FILE")
-        .hint("or keep it in a file and take it away: occ backup create; occ rm --volumes")
+/// What has no container has no way back to what it holds.
+fn volumes_alone(context: &Context) -> Failure {
+    let what = format!("there are volumes of a sandbox, but no container: {}", context.instance);
+    Failure::new(Exit::Failed, what)
+        .hint("make it a sandbox again, and restore then: occ start")
+        .hint("or restore beside it: occ --instance NAME backup restore FILE")
 }
 
 /// Returns where the file is: as it was typed, or in the folder for backups.

@@ -1,10 +1,17 @@
 //! Questions of a start, put to a person.
 
+use occ_image::Size;
 use occ_sandbox::{Consent, Question, Topic};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, unanswered};
+
+const KEPT: &str = "What there is now is kept until the next update: occ rollback";
+
+fn sized((volume, bytes): &(String, Option<u64>)) -> String {
+    bytes.map_or_else(|| volume.clone(), |bytes| format!("{volume} ({})", Size(bytes)))
+}
 
 /// Asks, and adds a yes to the consent.
 pub(in crate::commands) async fn ask(
@@ -45,13 +52,19 @@ pub(in crate::commands) async fn ask(
         }
         Question::Reset { empties } => {
             terminal.say("The container is made anew: files outside the volumes go.");
-            for (volume, bytes) in empties {
-                let size =
-                    bytes.map_or_else(String::new, |b| format!(" ({} MiB)", b.div_ceil(1 << 20)));
-                terminal.say(&format!("  will be empty: {volume}{size}"));
+            for volume in empties {
+                terminal.say(&format!("  will be empty: {}", sized(volume)));
             }
-            terminal.say("What there is now is kept until the next update: occ rollback");
+            terminal.say(KEPT);
             terminal.confirm("Reset the sandbox?", false, cancel).await?
+        }
+        Question::Restore { replaced } => {
+            terminal.say("There is a sandbox already. What it holds gives way to the backup:");
+            for volume in replaced {
+                terminal.say(&format!("  {}", sized(volume)));
+            }
+            terminal.say(KEPT);
+            terminal.confirm("Stop it and restore the backup?", false, cancel).await?
         }
         Question::LockAnew { missing } => {
             terminal.say(missing);

@@ -192,7 +192,8 @@ fn after_a_backup_a_removal_and_a_restore_session_and_files_are_there() {
     let file = bench.home().join("one.occ-backup");
     let name = file.to_str().unwrap();
     bench.run(["backup", "create", name]).success();
-    bench.run(["backup", "restore", name]).code(1).says("there is a sandbox already");
+    bench.run(["rm", "--yes"]).success();
+    bench.run(["backup", "restore", name]).code(1).says("volumes of a sandbox, but no container");
     bench.run(["rm", "--volumes", "--yes"]).code(8);
     bench.run(["rm", "--volumes", "--yes", "--discard-work"]).success();
     bench.assert_nothing_left();
@@ -204,6 +205,33 @@ fn after_a_backup_a_removal_and_a_restore_session_and_files_are_there() {
     assert!(sessions.iter().any(|one| one.id == session.id), "{sessions:?}");
     assert_eq!(inside(&bench, "cd project; cat file; git log --format=%s"), "two\none\n");
     assert_eq!(inside(&bench, "stat -c '%U %a' project/file"), "opencode 644\n");
+}
+
+#[test]
+fn a_restore_into_a_sandbox_replaces_what_it_holds_and_can_be_taken_back() {
+    let bench = running();
+    inside(&bench, "echo before > kept.txt");
+    let first = wait(async { client(&bench).create_session().await.unwrap() }).id;
+    let file = bench.home().join("one.occ-backup");
+    let name = file.to_str().unwrap();
+    bench.run(["backup", "create", name]).success();
+    inside(&bench, "echo after > kept.txt; echo new > other.txt");
+    let second = wait(async { client(&bench).create_session().await.unwrap() }).id;
+    let sessions = || {
+        let sessions = wait(async { client(&bench).sessions().await.unwrap() });
+        let there = |id: &occ_opencode::SessionId| sessions.iter().any(|one| one.id == *id);
+        (there(&first), there(&second))
+    };
+
+    let asked = bench.run(["backup", "restore", name]).code(2);
+    asked.says("occ backup restore FILE --yes");
+    bench.run(["backup", "restore", name, "--yes"]).success().says("occ rollback");
+    assert_eq!(inside(&bench, "cat kept.txt; ls"), "before\nkept.txt\n");
+    assert_eq!(sessions(), (true, false));
+
+    bench.run(["rollback", "--yes"]).success();
+    assert_eq!(inside(&bench, "cat kept.txt; ls"), "after\nkept.txt\nother.txt\n");
+    assert_eq!(sessions(), (true, true));
 }
 
 #[test]

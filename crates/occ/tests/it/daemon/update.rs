@@ -164,6 +164,18 @@ fn a_reset_killed_at_any_step_ends_healthy() {
 }
 
 #[test]
+fn a_restore_killed_at_any_step_ends_healthy_with_all_data() {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let file = folder.path().join("one.occ-backup");
+    let name = file.to_str().expect("text");
+    survives_at_every_step(&["backup", "restore", name], |bench| {
+        if !file.exists() {
+            bench.run(["backup", "create", name]).success();
+        }
+    });
+}
+
+#[test]
 fn a_start_with_another_setting_killed_at_any_step_ends_healthy_with_all_data() {
     survives_at_every_step(&["start"], |bench| {
         let data = bench.run(["config", "get", "pids_limit"]).success().stdout;
