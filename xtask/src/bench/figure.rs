@@ -14,10 +14,10 @@ pub(super) struct Figure {
     pub(super) beside: String,
     /// What counts against the budget.
     pub(super) ours: String,
-    /// The budget.
+    /// The budget; empty where there is none.
     pub(super) budget: String,
     /// Share of the budget that is used; 1 is all of it.
-    pub(super) share: f64,
+    pub(super) share: Option<f64>,
 }
 
 impl Figure {
@@ -38,8 +38,14 @@ impl Figure {
                 .map_or_else(String::new, |(name, samples)| format!("{name}: {}", spread(samples))),
             ours: milliseconds(ours),
             budget: format!("{budget:.0} ms"),
-            share: ours / budget,
+            share: Some(ours / budget),
         }
+    }
+
+    /// Returns the row of a duration that has no budget.
+    pub(super) fn beside(what: &'static str, measured: &Samples, beside: (&str, &Samples)) -> Self {
+        let row = Self::time(what, measured, Some(beside), 1.0);
+        Self { budget: String::new(), share: None, ..row }
     }
 
     /// Returns the row of a size in bytes; its budget is in MB.
@@ -55,7 +61,7 @@ impl Figure {
             measured,
             beside: String::new(),
             budget: format!("{budget} MB"),
-            share,
+            share: Some(share),
         }
     }
 }
@@ -93,13 +99,15 @@ mod tests {
         assert_eq!(figure.measured, "3000 ms (2900 to 3300, 3 runs)");
         assert_eq!(figure.beside, "own: 2800 ms (2700 to 2850, 3 runs)");
         assert_eq!((figure.ours.as_str(), figure.budget.as_str()), ("200 ms", "400 ms"));
-        assert!((figure.share - 0.5).abs() < 1e-9);
+        assert!((figure.share.expect("a budget") - 0.5).abs() < 1e-9);
+        let free = Figure::beside("copy", &measured, ("cp", &own));
+        assert_eq!((free.ours.as_str(), free.budget.as_str(), free.share), ("200 ms", "", None));
     }
 
     #[test]
     fn a_size_is_told_in_megabytes() {
         let figure = Figure::size("binary", 6 * MEGABYTE, 15);
         assert_eq!((figure.ours.as_str(), figure.budget.as_str()), ("6.0 MB", "15 MB"));
-        assert!((figure.share - 0.4).abs() < 1e-9);
+        assert!((figure.share.expect("a budget") - 0.4).abs() < 1e-9);
     }
 }

@@ -10,9 +10,11 @@ mod page;
 mod sandbox;
 mod server;
 mod timing;
+mod twins;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -20,6 +22,7 @@ use self::figure::Figure;
 use self::machine::Machine;
 use self::sandbox::Sandbox;
 use self::timing::{Samples, hyperfine, interleaved};
+use self::twins::Twins;
 use crate::{Outcome, say};
 
 /// What to measure, and when it is.
@@ -34,6 +37,9 @@ pub(crate) struct BenchArgs {
     /// Cold starts of each kind
     #[arg(long, default_value_t = 15)]
     starts: usize,
+    /// Updates of each kind
+    #[arg(long, default_value_t = 7)]
+    updates: usize,
 }
 
 /// Where the figures go.
@@ -52,7 +58,7 @@ pub(crate) fn run(args: &BenchArgs, root: &Path) -> Outcome {
     let sandbox = Sandbox::start(&occ)?;
     let status = sandbox.status()?;
     let machine = Machine::look(&status["cli_version"], &status["health"]["opencode_version"])?;
-    let figures = measure(&sandbox, args.starts, size.len())?;
+    let figures = measure(&sandbox, args, size.len())?;
     let text = page::render(&args.date, &machine, &figures);
     fs::write(root.join(PAGE), &text)?;
     say(&format!("written: {PAGE}"));
@@ -67,7 +73,7 @@ fn release_build() -> Outcome<PathBuf> {
     Ok(target.join("release").join("occ"))
 }
 
-fn measure(sandbox: &Sandbox, starts: usize, size: u64) -> Outcome<Vec<Figure>> {
+fn measure(sandbox: &Sandbox, args: &BenchArgs, size: u64) -> Outcome<Vec<Figure>> {
     let quick = |name: &str, arguments: &[&str], runs| {
         say(&format!("Measuring {name}"));
         hyperfine(sandbox, arguments, runs)
@@ -81,9 +87,10 @@ fn measure(sandbox: &Sandbox, starts: usize, size: u64) -> Outcome<Vec<Figure>> 
         || Ok(()),
         [&|| sandbox.time_occ(&["status"]), &|| sandbox.server().time_round_trip()],
     )?;
-    say(&format!("Measuring {starts} cold starts of each kind in turns"));
-    let [started, own] = cold_starts(sandbox, starts)?;
-    Ok(vec![
+    say(&format!("Measuring {} cold starts and restarts in turns", args.starts));
+    let [started, own] = cold_starts(sandbox, args.starts)?;
+    let [restarted, own_again] = restarts(sandbox, args.starts)?;
+    let mut figures = vec![
         Figure::time("`occ --version`", &version, None, 3.0),
         Figure::time("`occ config get port`, sandbox running", &config, None, 5.0),
         Figure::time(
@@ -99,8 +106,73 @@ fn measure(sandbox: &Sandbox, starts: usize, size: u64) -> Outcome<Vec<Figure>> 
             400.0,
         ),
         Figure::time("`occ start`, already running", &running, None, 40.0),
-        Figure::size("release binary, stripped", size, 15),
+        Figure::time(
+            "`occ restart` of a healthy sandbox",
+            &restarted,
+            Some(("opencode's own cold start", &own_again)),
+            300.0,
+        ),
+    ];
+    figures.extend(ten(sandbox)?);
+    figures.extend(updates(sandbox, args.updates)?);
+    figures.push(Figure::size("release binary, stripped", size, 15));
+    Ok(figures)
+}
+
+/// What it costs that there are ten.
+fn ten(sandbox: &Sandbox) -> Outcome<[Figure; 2]> {
+    say("Starting nine more sandboxes");
+    let more = sandbox.start_more(9)?;
+    let [status, list] = interleaved(
+        40,
+        || Ok(()),
+        [&|| sandbox.time_occ(&["status"]), &|| sandbox.time_occ(&["ls"])],
+    )?;
+    drop(more);
+    Ok([
+        Figure::time("`occ status`, ten sandboxes running", &status, None, 60.0),
+        Figure::time("`occ ls`, ten sandboxes running", &list, None, 60.0),
     ])
+}
+
+/// What an update costs the user, and its copy the disk.
+fn updates(sandbox: &Sandbox, turns: usize) -> Outcome<[Figure; 2]> {
+    let twins = Twins::make(sandbox)?;
+    let most = Duration::from_secs(120);
+    say(&format!("Measuring {turns} updates and cold starts in turns"));
+    let [silence, own] = interleaved(
+        turns,
+        || Ok(()),
+        [&|| sandbox.server().longest_silence(|| twins.update(), most), &|| {
+            sandbox.stop()?;
+            sandbox.time_own_start()
+        }],
+    )?;
+    sandbox.fill(1000)?;
+    say(&format!("Measuring {turns} copies of 1 GB in turns"));
+    let [snapshot, copy] =
+        interleaved(turns, || Ok(()), [&|| twins.time_snapshot(), &|| sandbox.time_copy()])?;
+    Ok([
+        Figure::time(
+            "downtime of `occ update`, image present",
+            &silence,
+            Some(("opencode's own cold start", &own)),
+            500.0,
+        ),
+        Figure::beside("snapshot of 1 GB of data", &snapshot, ("`cp -a`", &copy)),
+    ])
+}
+
+/// A restart stops first; what it stands beside is the start alone.
+fn restarts(sandbox: &Sandbox, pairs: usize) -> Outcome<[Samples; 2]> {
+    interleaved(
+        pairs,
+        || Ok(()),
+        [&|| sandbox.time_occ(&["restart"]), &|| {
+            sandbox.stop()?;
+            sandbox.time_own_start()
+        }],
+    )
 }
 
 /// The first pair is warm-up: it fills caches that later starts of either kind find full.

@@ -17,6 +17,12 @@ const METHOD: &str = "\
   beside `docker start` of the same stopped container until the health endpoint and then the first
   endpoint that needs a working instance answer; `occ start` does more in its time: it also waits
   for the event stream and proves that requests without the password are refused.
+- A restart stops the sandbox and starts it; it stands beside the start alone.
+- The downtime of an update is the longest time without an answer of the health endpoint, asked every
+  25 ms while the update goes on, until also an endpoint that needs a working instance answers. It
+  stands beside a cold start as above. The two images differ in a label.
+- The snapshot is the step of `occ update` that copies the data for the way back, with 100 files of
+  10 MB of noise in it; it stands beside `cp -a` of the same files inside the sandbox.
 - A figure is the median; in brackets the quartiles. *Counts* is the difference of the medians, the
   part that is `occ`'s own; *used* is its share of the budget.
 
@@ -41,9 +47,9 @@ pub(super) fn table(figures: &[Figure]) -> String {
         "| what | measured | beside | counts | budget | used |\n|---|---|---|---|---|---|\n",
     );
     for Figure { what, measured, beside, ours, budget, share } in figures {
-        let percent = share * 100.0;
+        let used = share.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0));
         table.push_str(&format!(
-            "| {what} | {measured} | {beside} | {ours} | {budget} | {percent:.0} % |\n"
+            "| {what} | {measured} | {beside} | {ours} | {budget} | {used} |\n"
         ));
     }
     table

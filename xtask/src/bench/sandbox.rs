@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,10 +13,13 @@ use tempfile::TempDir;
 use super::server::Server;
 use crate::{Outcome, say};
 
+/// Where opencode's data lies inside.
+const DATA: &str = "~/.local/share/opencode";
+
 /// A running sandbox with files, a port and a name of its own.
 pub(super) struct Sandbox {
     occ: PathBuf,
-    home: TempDir,
+    home: Rc<TempDir>,
     instance: String,
     port: u16,
     server: Option<Server>,
@@ -25,9 +29,18 @@ impl Sandbox {
     /// Starts it; gets the image first when there is none.
     pub(super) fn start(occ: &Path) -> Outcome<Self> {
         let instance = format!("bench-{}", std::process::id());
+        Self::start_in(Rc::new(TempDir::new()?), fs::canonicalize(occ)?, instance)
+    }
+
+    /// Starts more of the same user, with numbers.
+    pub(super) fn start_more(&self, count: usize) -> Outcome<Vec<Self>> {
+        let names = (1..=count).map(|number| format!("{}-{number}", self.instance));
+        names.map(|name| Self::start_in(Rc::clone(&self.home), self.occ.clone(), name)).collect()
+    }
+
+    fn start_in(home: Rc<TempDir>, occ: PathBuf, instance: String) -> Outcome<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let occ = fs::canonicalize(occ)?;
-        let mut sandbox = Self { occ, home: TempDir::new()?, instance, port, server: None };
+        let mut sandbox = Self { occ, home, instance, port, server: None };
         output(&mut sandbox.occ(&["start", "--yes"]))?;
         let password = output(&mut sandbox.occ(&["password"]))?;
         sandbox.server = Some(Server::new(port, "opencode", password.trim()));
@@ -82,6 +95,28 @@ impl Sandbox {
         output(Command::new("docker").args(["start", &self.container()]))?;
         self.server().wait(begun + Duration::from_secs(60))?;
         Ok(begun.elapsed())
+    }
+
+    /// Fills the volume of opencode's data.
+    pub(super) fn fill(&self, megabytes: usize) -> Outcome {
+        let script = format!(
+            "mkdir {DATA}/bench && for n in $(seq {}); do head -c 10000000 /dev/urandom >{DATA}/bench/$n; done",
+            megabytes / 10
+        );
+        self.inside(&script)
+    }
+
+    /// Returns how long `cp -a` takes for that volume.
+    pub(super) fn time_copy(&self) -> Outcome<Duration> {
+        self.inside("rm -rf ~/.cache/bench")?;
+        let begun = Instant::now();
+        self.inside(&format!("cp -a {DATA} ~/.cache/bench"))?;
+        Ok(begun.elapsed())
+    }
+
+    fn inside(&self, script: &str) -> Outcome {
+        let words = ["exec", &self.container(), "sh", "-ec", script];
+        output(Command::new("docker").args(words)).map(drop)
     }
 
     fn container(&self) -> String {

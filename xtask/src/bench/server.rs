@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,9 @@ struct Pace {
 const HEALTH: Pace = Pace { every: Duration::from_millis(25), patience: Duration::from_secs(1) };
 /// The first answer is work, and every request is more of it.
 const INSTANCE: Pace = Pace { every: Duration::from_secs(2), patience: Duration::from_secs(10) };
+
+/// A silence of which it is worth knowing what comes after it.
+const NOTICED: Duration = Duration::from_millis(200);
 
 /// One server and who asks it.
 #[derive(Clone)]
@@ -47,6 +51,40 @@ impl Server {
     pub(super) fn wait(&self, deadline: Instant) -> Outcome {
         self.first_answer("/global/health", &HEALTH, deadline)?;
         self.first_answer("/path", &INSTANCE, deadline)
+    }
+
+    /// Returns the longest time in which the server could not be used while something happens to it.
+    pub(super) fn longest_silence(
+        &self,
+        during: impl FnOnce() -> Outcome,
+        most: Duration,
+    ) -> Outcome<Duration> {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watch = scope.spawn(|| self.watch(&over, Instant::now() + most));
+            let done = during();
+            over.store(true, Ordering::Relaxed);
+            let longest = watch.join().map_err(|_| "watching panicked")?;
+            done.and(longest.map_err(Into::into))
+        })
+    }
+
+    fn watch(&self, over: &AtomicBool, deadline: Instant) -> Result<Duration, String> {
+        let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+        while !over.load(Ordering::Relaxed) {
+            let wait = |path, pace: &Pace| {
+                self.first_answer(path, pace, deadline).map_err(|error| error.to_string())
+            };
+            wait("/global/health", &HEALTH)?;
+            if last.elapsed() > NOTICED {
+                // It may be a new server, whose health says little.
+                wait("/path", &INSTANCE)?;
+            }
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            thread::sleep(HEALTH.every);
+        }
+        Ok(longest)
     }
 
     fn first_answer(&self, path: &'static str, pace: &Pace, deadline: Instant) -> Outcome {
@@ -164,6 +202,21 @@ mod tests {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
         stream.write_all(format!("{head}{{}}").as_bytes()).expect("written");
         assert!(asking.join().expect("no panic").is_ok());
+    }
+
+    #[test]
+    fn the_longest_silence_lasts_until_a_working_instance_answers() {
+        let pause = || {
+            thread::sleep(Duration::from_millis(100));
+            Ok(())
+        };
+        let answering = serving(&[JSON; 64]);
+        let short = answering.longest_silence(pause, Duration::from_secs(5)).expect("answers");
+        assert!(short > Duration::ZERO, "{short:?}");
+        let refusal = "HTTP/1.1 503 Busy\r\n\r\n";
+        let silent = serving(&[refusal; 64]);
+        let error = silent.longest_silence(pause, Duration::from_millis(60)).expect_err("silent");
+        assert_eq!(error.to_string(), "no answer from /global/health");
     }
 
     #[test]

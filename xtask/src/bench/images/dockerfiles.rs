@@ -76,7 +76,7 @@ impl Dockerfiles {
     /// Makes what the base is built on: no registry is asked.
     fn import_debian(&self) -> Outcome {
         let archive = self.folder.path().join("debian.tar");
-        let mirror = mirror()?;
+        let [mirror, _] = mirrors()?;
         let options = ["--quiet", "--variant=minbase", "trixie", text(&archive)?, &mirror];
         output(Command::new("mmdebstrap").args(options))?;
         output(Command::new("docker").arg("import").arg(&archive).arg(name("debian")))?;
@@ -124,21 +124,26 @@ fn registries() -> Outcome<Vec<String>> {
         .output()
         .map_err(|error| format!("python3: {error}"))?;
     let pip = String::from_utf8(pip.stdout)?;
-    let mirror = mirror()?;
+    let [mirror, security] = mirrors()?;
     let told = [
         ("NPM_CONFIG_REGISTRY", npm.trim()),
         ("PIP_INDEX_URL", pip.trim()),
         ("DEBIAN_MIRROR", mirror.trim_end_matches('/')),
+        ("DEBIAN_SECURITY_MIRROR", security.trim_end_matches('/')),
     ];
     let told = told.iter().filter(|(_, value)| !value.is_empty());
     Ok(told.map(|(name, value)| format!("{name}={value}")).collect())
 }
 
-fn mirror() -> Outcome<String> {
+/// Returns where this machine has Debian's archive and its security updates from; the second is empty
+/// where they come from the first.
+fn mirrors() -> Outcome<[String; 2]> {
     let format = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"];
     let known = output(Command::new("apt-get").args(format))?;
     let first = known.lines().find(|address| !address.contains("security"));
-    Ok(first.ok_or("apt knows no archive of packages")?.to_owned())
+    let first = first.ok_or("apt knows no archive of packages")?.to_owned();
+    let security = known.lines().find(|address| address.contains("security"));
+    Ok([first, security.unwrap_or_default().to_owned()])
 }
 
 #[cfg(test)]
