@@ -46,7 +46,7 @@ mod workshop;
 
 pub use archive::Archive;
 pub use build::build;
-pub use cache::{Blob, CacheEntry, EntryKind, Layer, Pruned, list, prune};
+pub use cache::{Blob, CacheEntry, EntryKind, Layer, Pruned, WorkFolder, list, prune, work_folder};
 pub use diff::{
     Difference, FileChange, FileState, Inventory, LayerChanges, OwnLayer, PackageChange,
     PackageKind, SettingChange, SharedLayer, Side, diff,

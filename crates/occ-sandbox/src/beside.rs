@@ -1,22 +1,12 @@
-//! A container beside the sandbox: the way into its volumes, without a network and gone when it was used.
+//! A container beside the sandbox that never runs: the way into its volumes for the engine's archives.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use futures_util::StreamExt as _;
-use occ_engine::{
-    Capability, ContainerSpec, Engine, ImageId, Isolation, Limits, LogRotation, LogsQuery, Mount,
-    Network, RestartPolicy, Source,
-};
+use occ_engine::{Capability, Engine, ImageId, Isolation, Mount};
 use occ_image::guest;
 
-use crate::cancel::Cancel;
-use crate::error::{ApplyError, ProbeError};
+use crate::error::ApplyError;
 use crate::fleet::Sandbox;
 use crate::refusal::Claim;
-
-/// How long a script may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+use crate::short_lived::ShortLived;
 
 /// Folder under which the volumes are mounted.
 const ROOT: &str = "/volumes";
@@ -31,14 +21,6 @@ pub(crate) fn folder(place: &str) -> String {
 pub(crate) struct Beside {
     name: String,
     places: Vec<&'static str>,
-}
-
-/// What a script did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) code: i64,
-    pub(crate) out: String,
-    pub(crate) err: String,
 }
 
 impl Beside {
@@ -56,9 +38,8 @@ impl Beside {
             Mount::Volume { name, target, read_only }
         };
         let mounts = volumes.into_iter().map(mount).collect();
-        let spec = container(claim, image, mounts, String::new());
-        create(engine, &spec).await?;
-        Ok(Self { name: spec.name, places })
+        reading(claim, image, mounts, String::new()).make(engine, claim).await?;
+        Ok(Self { name: claim.instance.beside(), places })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -75,84 +56,21 @@ impl Beside {
     }
 }
 
-/// Runs a script with one volume to look at, as whoever may read everything in it.
-pub(crate) async fn run<E: Engine>(
-    engine: &E,
-    claim: Claim<'_>,
-    image: ImageId,
-    mount: Mount,
-    script: &str,
-    cancel: &Cancel,
-) -> Result<Said, ApplyError> {
-    let spec = container(claim, image, vec![mount], script.to_owned());
-    create(engine, &spec).await?;
-    let ran = run_created(engine, &spec.name, cancel).await;
-    let removed = engine.remove_container(&spec.name).await;
-    removed.map_err(ApplyError::engine("remove the container for the volumes"))?;
-    ran
-}
-
-async fn run_created<E: Engine>(
-    engine: &E,
-    name: &str,
-    cancel: &Cancel,
-) -> Result<Said, ApplyError> {
-    let failed = || ApplyError::engine("look into a volume");
-    engine.start_container(name).await.map_err(failed())?;
-    let code = tokio::select! {
-        status = engine.wait_container(name) => status.map_err(failed())?.code,
-        () = tokio::time::sleep(PATIENCE) => return Err(ProbeError::NoEnd { after: PATIENCE }.into()),
-        () = cancel.cancelled() => return Err(ApplyError::Interrupted),
-    };
-    let mut log = engine.logs(name, &LogsQuery::default()).await.map_err(failed())?;
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    while let Some(chunk) = log.next().await {
-        let chunk = chunk.map_err(failed())?;
-        if chunk.source == Source::Stderr { &mut err } else { &mut out }.extend(&chunk.bytes);
-    }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Said { code, out: text(&out), err: text(&err) })
-}
-
-async fn create<E: Engine>(engine: &E, spec: &ContainerSpec) -> Result<(), ApplyError> {
-    let failed = || ApplyError::engine("make a container for the volumes");
-    // One left by a killed process has the same name and nothing worth keeping.
-    engine.remove_container(&spec.name).await.map_err(failed())?;
-    engine.create_container(spec).await.map(drop).map_err(failed())
-}
-
-fn container(
+/// Returns a container in which everything may be read, also what only its owner may.
+pub(crate) fn reading(
     claim: Claim<'_>,
     image: ImageId,
     mounts: Vec<Mount>,
     script: String,
-) -> ContainerSpec {
-    ContainerSpec {
+) -> ShortLived {
+    ShortLived {
         name: claim.instance.beside(),
         image,
-        hostname: "volumes".to_owned(),
-        user: Some("0:0".to_owned()),
-        entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), script]),
-        command: Some(Vec::new()),
-        env: BTreeMap::new(),
-        labels: labels(claim).into_iter().collect(),
+        user: "0:0".to_owned(),
+        script,
         mounts,
-        publish: Vec::new(),
-        network: Network::None,
-        // What only its owner may read is to be read too.
         isolation: Isolation::Capabilities([Capability::DacOverride].into()),
-        limits: Limits { memory: None, cpu_millis: None, pids: None },
-        restart: RestartPolicy::No,
-        logs: LogRotation { max_size: 16 << 20, max_files: 1 },
     }
-}
-
-/// Returns the labels of what belongs to a claim.
-pub(crate) fn labels(claim: Claim<'_>) -> Vec<(String, String)> {
-    vec![
-        (guest::LABEL_INSTANCE.to_owned(), claim.instance.name().to_owned()),
-        (guest::LABEL_USER.to_owned(), claim.user.to_string()),
-    ]
 }
 
 /// Returns an image that is here: the sandbox's own, or any of ours.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use occ_engine::{Capability, Engine, ImageId, Isolation, Mount};
 
 use crate::error::{ApplyError, ProbeError};
-use crate::probe::{self, Probe};
 use crate::refusal::Claim;
+use crate::short_lived::ShortLived;
 use crate::world::World;
 
 /// How long copying may take; it ends with Ctrl-C.
@@ -60,7 +60,7 @@ pub(crate) async fn fill<E: Engine, S>(
         from.into_iter().chain([mount(fill.to, "to", index)])
     });
     let kept = [Capability::Chown, Capability::DacOverride, Capability::Fowner];
-    let copier = Probe {
+    let copier = ShortLived {
         name: claim.instance.copier(),
         image,
         user: "0:0".to_owned(),
@@ -68,6 +68,10 @@ pub(crate) async fn fill<E: Engine, S>(
         mounts: mounts.collect(),
         isolation: Isolation::Capabilities(BTreeSet::from(kept)),
     };
-    let (code, said) = probe::run(world, &copier.container(claim), PATIENCE).await?;
-    if code == 0 { Ok(()) } else { Err(ProbeError::NotCopied { said }.into()) }
+    let said = copier.run(world.engine, claim, PATIENCE, world.cancel).await?;
+    if said.code == 0 {
+        Ok(())
+    } else {
+        Err(ProbeError::NotCopied { said: said.complaint() }.into())
+    }
 }

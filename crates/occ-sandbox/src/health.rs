@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use occ_engine::{ContainerId, ContainerState, Engine, ImageId, Phase};
+use futures_util::StreamExt as _;
+use occ_engine::{ContainerId, ContainerState, Engine, ImageId, LogsQuery, Phase};
 use occ_image::guest;
 
 use crate::error::ApplyError;
 use crate::event::Event;
 use crate::password::Password;
 use crate::ports::Server;
-use crate::probe::last_lines;
 use crate::world::World;
 
 /// Lines of the container's log that go into an error.
@@ -153,4 +153,15 @@ pub(crate) async fn keeps_sessions<E: Engine, S: Server>(
     let now = sessions(world, name, password).await?.unwrap_or_default();
     let missing: Vec<String> = before.difference(&now).cloned().collect();
     if missing.is_empty() { Ok(()) } else { Err(ApplyError::SessionsMissing { missing }) }
+}
+
+/// Returns the last lines of a container's log, or none when there is no log to be had.
+async fn last_lines<E: Engine>(engine: &E, name: &str, count: u64) -> Vec<String> {
+    let query = LogsQuery { tail: Some(count), ..LogsQuery::default() };
+    let Ok(mut stream) = engine.logs(name, &query).await else { return Vec::new() };
+    let mut bytes = Vec::new();
+    while let Some(Ok(chunk)) = stream.next().await {
+        bytes.extend_from_slice(&chunk.bytes);
+    }
+    String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }

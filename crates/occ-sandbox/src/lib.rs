@@ -45,6 +45,7 @@ mod refusal;
 mod removal;
 mod replace;
 mod secret;
+mod short_lived;
 mod sight;
 mod spec;
 mod stall;

@@ -9,7 +9,8 @@ use occ_engine::{Engine, ImageId, Mount};
 use crate::error::{ApplyError, ProbeError};
 use crate::files::FileError;
 use crate::mount::{Access, FolderMount};
-use crate::probe::{PATIENCE, Probe};
+use crate::probe::PATIENCE;
+use crate::short_lived::ShortLived;
 use crate::spec::{Owner, SandboxSpec};
 use crate::world::World;
 
@@ -30,15 +31,15 @@ pub(crate) async fn prove_mounts<E: Engine, S>(
     });
     let (name, isolation) = (spec.instance.probe(), spec.isolation.clone());
     let (script, mounted) = (script(mounts, &file), binds.collect());
-    let probe = Probe { name, image, user, script, mounts: mounted, isolation };
-    let ran = crate::probe::run(world, &probe.container(spec.claim()), PATIENCE).await;
+    let probe = ShortLived { name, image, user, script, mounts: mounted, isolation };
+    let ran = probe.run(world.engine, spec.claim(), PATIENCE, world.cancel).await;
     let seen: Vec<io::Result<Owner>> = mounts.iter().map(|mount| look(mount, &file)).collect();
     // Whatever was proved, the files are ours to remove; one folder can be at two places.
     for mount in mounts {
         drop(std::fs::remove_file(mount.source.join(&file)));
     }
-    let (code, said) = ran?;
-    verdict(mounts, owner, code, &said)?;
+    let said = ran?;
+    verdict(mounts, owner, said.code, &said.complaint())?;
     for (mount, seen) in mounts.iter().zip(seen).filter(|(mount, _)| is_writable(mount)) {
         whose(mount, seen, &file)?;
     }

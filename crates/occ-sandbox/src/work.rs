@@ -1,6 +1,7 @@
 //! Work that exists nowhere else: what a removal would lose.
 
 use std::fmt;
+use std::time::Duration;
 
 use occ_engine::{Engine, Mount};
 use occ_image::guest;
@@ -11,6 +12,9 @@ use crate::cancel::Cancel;
 use crate::error::ApplyError;
 use crate::fleet::Sandbox;
 use crate::refusal::Claim;
+
+/// How long git may look.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Work that exists nowhere else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -132,7 +136,8 @@ pub async fn observe_work<E: Engine>(
     let mount =
         Mount::Volume { name: volume, target: guest::WORKSPACE.to_owned(), read_only: true };
     let script = format!("cd {}\n{SCRIPT}", guest::WORKSPACE);
-    match beside::run(engine, claim, image, mount, &script, cancel).await {
+    let looking = beside::reading(claim, image, vec![mount], script);
+    match looking.run(engine, claim, PATIENCE, cancel).await {
         Ok(said) if said.code == 0 => Ok(read(&said.out)),
         Ok(said) => Ok(not_known(said.err.trim())),
         Err(ApplyError::Probe(error)) => Ok(not_known(&error.to_string())),

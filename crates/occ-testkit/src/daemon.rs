@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::disk::SmallDisk;
 use crate::root::{as_root, do_as_root};
 
 /// A private `dockerd` with nothing in it; needs root. Dropped, it is gone with everything it ran.
@@ -17,17 +18,31 @@ pub struct Daemon {
     folder: TempDir,
     bridge: Bridge,
     child: Child,
+    /// Where everything of it lies, when that is small.
+    disk: Option<SmallDisk>,
 }
 
 impl Daemon {
     /// Starts a daemon and waits until it answers.
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(|_| None)
+    }
+
+    /// Starts a daemon whose disk is of this size, such as `200m`.
+    #[track_caller]
+    pub fn on_small_disk(size: &str) -> Self {
+        Self::start_with(|data| Some(SmallDisk::mount(data, size)))
+    }
+
+    #[track_caller]
+    fn start_with(disk: impl FnOnce(&Path) -> Option<SmallDisk>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
+        let disk = disk(&folder.path().join("data"));
         fs::write(folder.path().join("daemon.json"), "{}").expect("a file");
         let bridge = Bridge::create();
         let child = spawn(folder.path(), &bridge.name);
-        let daemon = Self { folder, bridge, child };
+        let daemon = Self { folder, bridge, child, disk };
         daemon.await_answer();
         daemon
     }
@@ -53,6 +68,12 @@ impl Daemon {
         self.await_answer();
     }
 
+    /// Returns its small disk.
+    #[track_caller]
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("started on a small disk")
+    }
+
     #[track_caller]
     fn await_answer(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -68,6 +89,7 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
         drop(as_root("ip", ["link", "delete", &self.bridge.name]).output());
+        drop(self.disk.take());
         // Its files belong to root.
         drop(as_root("rm", ["-rf".as_ref(), self.folder.path().as_os_str()]).output());
     }

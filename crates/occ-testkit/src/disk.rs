@@ -19,6 +19,22 @@ impl SmallDisk {
         do_as_root("mount", words.into_iter().chain([at.as_os_str()]));
         Self(at.to_owned())
     }
+
+    /// Fills it to the last byte.
+    pub fn fill(&self) {
+        // Both end with an error: it is full.
+        for size in ["bs=1M", "bs=1"] {
+            let to = format!("of={}", self.0.join(format!("filler-{size}")).display());
+            drop(as_root("dd", ["if=/dev/zero", &to, size]).output());
+        }
+    }
+
+    /// Takes away what filled it.
+    pub fn clear(&self) {
+        let fillers = ["bs=1M", "bs=1"].map(|size| self.0.join(format!("filler-{size}")));
+        let words = fillers.iter().map(|path| path.as_os_str());
+        do_as_root("rm", [OsStr::new("-f")].into_iter().chain(words));
+    }
 }
 
 impl Drop for SmallDisk {

@@ -1,15 +1,13 @@
 //! Puts the rooms together: which engine, which builder.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use occ_engine::Docker;
-use occ_image::{BuildError, BuildPlan, Release, Target};
+use occ_image::{BuildError, BuildPlan, Release, Target, WorkFolder, work_folder};
 use occ_oci::Platform;
 use occ_sandbox::{BuiltImage, ImageBuilder, Reuse};
-use tempfile::TempDir;
 
 use crate::config::Config;
 use crate::context::Context;
@@ -91,7 +89,7 @@ impl ImageBuilder for Workshop {
         let gone = |source| BuildError::File { path: self.places.cache_dir.clone(), source };
         let fresh = match reuse {
             Reuse::Kept => None,
-            Reuse::Nothing => Some(empty_folder(&self.places.cache_dir).map_err(gone)?),
+            Reuse::Nothing => Some(work_folder(&self.places.cache_dir)?),
         };
         let mut places = self.places.clone();
         if let Some(fresh) = &fresh {
@@ -104,16 +102,10 @@ impl ImageBuilder for Workshop {
     }
 }
 
-/// Makes a folder beside what is kept, for a build that uses nothing of it.
-fn empty_folder(cache_dir: &Path) -> io::Result<TempDir> {
-    fs::create_dir_all(cache_dir)?;
-    tempfile::Builder::new().prefix("rebuild-").tempdir_in(cache_dir)
-}
-
 /// An archive with the folder that its bytes are read from.
 struct Standing<R> {
     archive: R,
-    _folder: Option<TempDir>,
+    _folder: Option<WorkFolder>,
 }
 
 impl<R: Read> Read for Standing<R> {

@@ -31,7 +31,7 @@ use crate::event::Observer;
 
 pub use layer::{Blob, Layer};
 pub use prune::{CacheEntry, EntryKind, Pruned, list, prune};
-pub(crate) use work::WorkFolder;
+pub use work::{WorkFolder, work_folder};
 
 /// Name of the folder inside the workshop's; another form of it would have another.
 const FOLDER: &str = "workshop-v2";

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
@@ -9,16 +10,25 @@ use super::{Cache, hold};
 use crate::error::BuildError;
 
 /// A folder that vanishes with this value; should its maker be killed, the next build removes it.
-pub(crate) struct WorkFolder {
+pub struct WorkFolder {
     folder: TempDir,
     _lock: File,
 }
 
 impl WorkFolder {
     /// Returns its path.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Makes a folder in the workshop's, for a build that uses nothing of what is kept there.
+///
+/// # Errors
+/// When the workshop's folder cannot be used.
+pub fn work_folder(cache_dir: &Path) -> Result<WorkFolder, BuildError> {
+    let cancel = AtomicBool::new(false);
+    Cache::open(&super::folder(cache_dir), &|_| {}, &cancel)?.work_folder()
 }
 
 /// Name of the lock in every folder.

@@ -86,7 +86,7 @@ pub async fn make_volumes<E: Engine>(
     filling: &Filling,
 ) -> Result<(), BackupError> {
     for Filled { volume, .. } in &filling.volumes {
-        let made = engine.create_volume(volume, &beside::labels(claim)).await;
+        let made = engine.create_volume(volume, &claim.labels()).await;
         made.map_err(ApplyError::engine(format!("create the volume: {volume}")))?;
     }
     Ok(())

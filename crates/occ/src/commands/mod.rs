@@ -94,6 +94,10 @@ fn concerns_a_sandbox(command: &Command) -> bool {
             | Command::Reset(_)
             | Command::History(_)
             | Command::Status(_)
+            | Command::Setup(_)
+            | Command::Stats(_)
+            | Command::Ls
+            | Command::Prune(_)
             | Command::Rm(_)
             | Command::Backup(_)
             | Command::Logs(_)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use occ_image::{Layout, Selector};
+use occ_image::{Layout, Selector, work_folder};
 
 use super::build::{BuildArgs, indexes};
 use crate::context::Context;
@@ -15,9 +15,7 @@ use crate::wiring::host_platform;
 
 /// Builds again in another process and compares the digests of the indexes.
 pub(super) fn run(args: &BuildArgs, layout: &Layout, context: &Context) -> Result<Exit, Failure> {
-    let cache = &context.env.cache_dir;
-    fs::create_dir_all(cache)?;
-    let elsewhere = tempfile::Builder::new().prefix("verify-").tempdir_in(cache)?;
+    let elsewhere = work_folder(&context.env.cache_dir)?;
     context.terminal.say("Building again from nothing, with another umask, locale and time zone, one thing at a time");
     build_again(args, elsewhere.path(), context)?;
     let again = Layout::open(&elsewhere.path().join("layout"))?;

@@ -1,6 +1,7 @@
 //! Another image, the one before, and everything anew: on a real daemon, also where it is cut short.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 use occ_testkit::{Bench, Daemon, Manner, StandIn};
 
@@ -91,34 +92,71 @@ fn a_reset_empties_what_was_named_and_can_be_taken_back() {
     assert_eq!(kept(&bench), "words\n");
 }
 
-/// Kills a command as soon as it begins its step of that number; returns whether it came so far.
-fn kill_at(bench: &Bench, words: &[&str], step: usize) -> bool {
+/// What happens at the beginning of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    /// The command is killed.
+    Killed,
+    /// The daemon and everything that it runs is killed.
+    DaemonKilled,
+    /// There is no room left on the daemon's disk.
+    DiskFull,
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// Runs a command that something happens to as soon as it begins its step of that number; returns whether
+/// it came so far. Afterwards the world is as it should be.
+fn run_and_strike(
+    bench: &Bench,
+    daemon: &mut Daemon,
+    words: &[&str],
+    (blow, step): (Blow, usize),
+) -> bool {
     let flags = ["--yes", "--verbose", "--progress", "plain"];
     let mut child = bench.command(words.iter().chain(&flags));
-    child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    child.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = child.spawn().expect("occ runs");
-    let stderr = std::io::BufReader::new(child.stderr.take().expect("piped"));
+    let mut said =
+        BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
     let mark = format!("[{step}/");
-    let reached =
-        std::io::BufRead::lines(stderr).map_while(Result::ok).any(|line| line.starts_with(&mark));
-    if reached {
-        let killed = Command::new("kill").args(["-KILL", &child.id().to_string()]).status();
-        assert!(killed.expect("kill runs").success());
+    let reached = said.any(|line| line.starts_with(&mark));
+    match blow {
+        _ if !reached => {}
+        Blow::Killed => signal(&child, "-KILL"),
+        Blow::DaemonKilled => daemon.kill(),
+        Blow::DiskFull => {
+            signal(&child, "-STOP");
+            daemon.disk().fill();
+            signal(&child, "-CONT");
+        }
     }
+    said.for_each(drop);
     child.wait().expect("it ends");
+    match blow {
+        Blow::DaemonKilled if reached => daemon.revive(),
+        Blow::DiskFull => daemon.disk().clear(),
+        _ => {}
+    }
     reached
 }
 
-/// Kills a command at every step it has, and shows each time that the next command ends healthy with
-/// the data still there.
-fn survives_at_every_step(words: &[&str], again: impl Fn(&Bench)) {
-    let daemon = Daemon::start();
+/// Lets something happen to a command at every step it has, and shows each time that the next command ends
+/// healthy with the data still there.
+fn survives_at_every_step(words: &[&str], blow: Blow, again: impl Fn(&Bench)) {
+    let mut daemon = match blow {
+        Blow::DiskFull => Daemon::on_small_disk("300m"),
+        _ => Daemon::start(),
+    };
     let bench = running(&daemon);
     let mut step = 1;
     loop {
         again(&bench);
-        let reached = kill_at(&bench, words, step);
-        let what = format!("{} killed at step {step}", words.join(" "));
+        let reached = run_and_strike(&bench, &mut daemon, words, (blow, step));
+        let what = format!("{}, {blow:?} at step {step}", words.join(" "));
         bench.run(["start", "--yes"]).success();
         assert_eq!(bench.inspect()["State"]["Running"], true, "{what}");
         let data = bench.run(["status", "--json"]).success().data();
@@ -137,38 +175,81 @@ fn survives_at_every_step(words: &[&str], again: impl Fn(&Bench)) {
     assert!(step > 8, "{words:?} has only {step} steps");
 }
 
+/// Whatever the last round ended with, there is another image to update to.
+fn offer_another(bench: &Bench) {
+    let next = if version(bench) == "1.0.1" { "1.0.2" } else { "1.0.1" };
+    offer(bench, Manner::Good, next);
+}
+
+fn have_a_way_back(bench: &Bench) {
+    let point = bench.run(["rollback", "--dry-run", "--yes"]);
+    if point.stdout.is_empty() {
+        offer_another(bench);
+        bench.run(["update", "--yes"]).success();
+    }
+}
+
+fn have_words(bench: &Bench) {
+    write(bench, "words");
+}
+
+fn set_another_limit(bench: &Bench) {
+    let data = bench.run(["config", "get", "pids_limit"]).success().stdout;
+    let next = if data.trim() == "300" { "301" } else { "300" };
+    bench.run(["config", "set", "pids_limit", next]).success();
+}
+
 #[test]
 fn an_update_killed_at_any_step_ends_healthy_with_all_data() {
-    survives_at_every_step(&["update"], |bench| {
-        // Whatever the last round ended with, there is another image to update to.
-        let next = if version(bench) == "1.0.1" { "1.0.2" } else { "1.0.1" };
-        offer(bench, Manner::Good, next);
-    });
+    survives_at_every_step(&["update"], Blow::Killed, offer_another);
+}
+
+#[test]
+fn an_update_that_loses_the_daemon_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["update"], Blow::DaemonKilled, offer_another);
+}
+
+#[test]
+fn an_update_that_finds_the_disk_full_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["update"], Blow::DiskFull, offer_another);
 }
 
 #[test]
 fn a_rollback_killed_at_any_step_ends_healthy_with_all_data() {
-    survives_at_every_step(&["rollback"], |bench| {
-        let point = bench.run(["rollback", "--dry-run", "--yes"]);
-        if point.stdout.is_empty() {
-            bench.run(["update", "--yes"]).success();
-        }
-    });
+    survives_at_every_step(&["rollback"], Blow::Killed, have_a_way_back);
+}
+
+#[test]
+fn a_rollback_that_loses_the_daemon_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["rollback"], Blow::DaemonKilled, have_a_way_back);
+}
+
+#[test]
+fn a_rollback_that_finds_the_disk_full_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["rollback"], Blow::DiskFull, have_a_way_back);
 }
 
 #[test]
 fn a_reset_killed_at_any_step_ends_healthy() {
-    survives_at_every_step(&["reset", "--volume", "data"], |bench| {
-        write(bench, "words");
-    });
+    survives_at_every_step(&["reset", "--volume", "data"], Blow::Killed, have_words);
 }
 
 #[test]
-fn a_restore_killed_at_any_step_ends_healthy_with_all_data() {
+fn a_reset_that_loses_the_daemon_at_any_step_ends_healthy() {
+    survives_at_every_step(&["reset", "--volume", "data"], Blow::DaemonKilled, have_words);
+}
+
+#[test]
+fn a_reset_that_finds_the_disk_full_at_any_step_ends_healthy() {
+    survives_at_every_step(&["reset", "--volume", "data"], Blow::DiskFull, have_words);
+}
+
+/// A backup restored again and again.
+fn survives_a_restore(blow: Blow) {
     let folder = tempfile::tempdir().expect("tempdir");
     let file = folder.path().join("one.occ-backup");
     let name = file.to_str().expect("text");
-    survives_at_every_step(&["backup", "restore", name], |bench| {
+    survives_at_every_step(&["backup", "restore", name], blow, |bench| {
         if !file.exists() {
             bench.run(["backup", "create", name]).success();
         }
@@ -176,10 +257,26 @@ fn a_restore_killed_at_any_step_ends_healthy_with_all_data() {
 }
 
 #[test]
+fn a_restore_killed_at_any_step_ends_healthy_with_all_data() {
+    survives_a_restore(Blow::Killed);
+}
+
+#[test]
+fn a_restore_that_finds_the_disk_full_at_any_step_ends_healthy_with_all_data() {
+    survives_a_restore(Blow::DiskFull);
+}
+
+#[test]
 fn a_start_with_another_setting_killed_at_any_step_ends_healthy_with_all_data() {
-    survives_at_every_step(&["start"], |bench| {
-        let data = bench.run(["config", "get", "pids_limit"]).success().stdout;
-        let next = if data.trim() == "300" { "301" } else { "300" };
-        bench.run(["config", "set", "pids_limit", next]).success();
-    });
+    survives_at_every_step(&["start"], Blow::Killed, set_another_limit);
+}
+
+#[test]
+fn a_start_that_loses_the_daemon_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["start"], Blow::DaemonKilled, set_another_limit);
+}
+
+#[test]
+fn a_start_that_finds_the_disk_full_at_any_step_ends_healthy_with_all_data() {
+    survives_at_every_step(&["start"], Blow::DiskFull, set_another_limit);
 }
