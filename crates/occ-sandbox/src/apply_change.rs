@@ -102,7 +102,7 @@ impl Changing {
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
     ) -> Result<(), ApplyError> {
-        crate::back::remove_trial(world, &spec.instance, &self.journal).await
+        crate::back::remove_trial(world, spec.claim(), &self.journal).await
     }
 
     /// Stops the old sandbox; what it lists last is what the new one must list.

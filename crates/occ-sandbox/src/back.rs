@@ -15,7 +15,6 @@ use crate::error::ApplyError;
 use crate::event::Event;
 use crate::health;
 use crate::history::{HistoryEntry, Verdict};
-use crate::instance::Instance;
 use crate::ports::Server;
 use crate::record::Record;
 use crate::refusal::Claim;
@@ -92,10 +91,8 @@ pub(crate) async fn take_back<E: Engine, S: Server>(
     let engine = world.engine;
     let failed = || ApplyError::engine("take the change back");
     (world.observer)(Event::Undo { what: format!("go back to {}", journal.name) });
-    for helper in [claim.instance.copier(), claim.instance.beside()] {
-        engine.remove_container(&helper).await.map_err(failed())?;
-    }
-    remove_trial(world, claim.instance, &journal).await?;
+    engine.remove_container(&claim.instance.beside()).await.map_err(failed())?;
+    remove_trial(world, claim, &journal).await?;
     clear_the_name(world, &journal).await?;
     if journal.reached < Reached::Returned {
         give_back_volumes(world, claim, &journal).await?;
@@ -113,6 +110,7 @@ pub(crate) async fn take_back<E: Engine, S: Server>(
     if journal.was_up {
         bring_up(world, &journal.name).await?;
     }
+    copier::clear(engine, claim).await?;
     for copy in &journal.copies {
         engine.remove_volume(&copy.copy).await.map_err(failed())?;
     }
@@ -129,8 +127,7 @@ pub(crate) async fn finish<E: Engine, S: Server>(
 ) -> Result<(), ApplyError> {
     let engine = world.engine;
     let failed = || ApplyError::engine("finish the change");
-    engine.remove_container(&claim.instance.copier()).await.map_err(failed())?;
-    remove_trial(world, claim.instance, journal).await?;
+    remove_trial(world, claim, journal).await?;
     if journal.stops_again {
         engine.stop_container(&journal.name, GRACE).await.map_err(failed())?;
     }
@@ -151,14 +148,15 @@ pub(crate) async fn finish<E: Engine, S: Server>(
     remember(world, journal, verdict, None)
 }
 
-/// Removes the trial with its copies, as far as it is there.
+/// Removes the trial with its copies, as far as it is there, and who made them.
 pub(crate) async fn remove_trial<E: Engine, S>(
     world: &World<'_, E, S>,
-    instance: &Instance,
+    claim: Claim<'_>,
     journal: &Journal,
 ) -> Result<(), ApplyError> {
     let failed = || ApplyError::engine("remove the trial");
-    world.engine.remove_container(&instance.trial()).await.map_err(failed())?;
+    copier::clear(world.engine, claim).await?;
+    world.engine.remove_container(&claim.instance.trial()).await.map_err(failed())?;
     for volume in &journal.trial {
         world.engine.remove_volume(volume).await.map_err(failed())?;
     }

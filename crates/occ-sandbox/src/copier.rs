@@ -21,7 +21,11 @@ for to in /to/*; do
 	n=${to#/to/}
 	rm -rf -- "$to"/* "$to"/.[!.]* "$to"/..?*
 	[ ! -d "/from/$n" ] || cp -a "/from/$n/." "$to/"
-done"#;
+done
+echo copied"#;
+
+/// What it says when it is done.
+const DONE: &str = "copied";
 
 /// One volume to be filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(crate) struct Fill<'a> {
 }
 
 /// Makes every volume hold what the other one holds. Doing it twice is as good as once.
+///
+/// The copier may still be there afterwards: [`clear`] it before volumes are removed.
 ///
 /// A source must be there: an engine would make it, empty, and the copy would be emptied after it.
 pub(crate) async fn fill<E: Engine, S>(
@@ -68,10 +74,16 @@ pub(crate) async fn fill<E: Engine, S>(
         mounts: mounts.collect(),
         isolation: Isolation::Capabilities(BTreeSet::from(kept)),
     };
-    let said = copier.run(world.engine, claim, PATIENCE, world.cancel).await?;
+    let said = copier.run_until(DONE, world.engine, claim, PATIENCE, world.cancel).await?;
     if said.code == 0 {
         Ok(())
     } else {
         Err(ProbeError::NotCopied { said: said.complaint() }.into())
     }
+}
+
+/// Removes the copier, when there is one.
+pub(crate) async fn clear<E: Engine>(engine: &E, claim: Claim<'_>) -> Result<(), ApplyError> {
+    let removed = engine.remove_container(&claim.instance.copier()).await;
+    removed.map_err(ApplyError::engine("remove the container that copied volumes"))
 }

@@ -66,6 +66,32 @@ impl ShortLived {
         ran
     }
 
+    /// Makes it and waits until the script says `word` on a line of its own, or for its end. In the first
+    /// case the container stays: to end it takes until all that was written is on the disk.
+    pub(crate) async fn run_until<E: Engine>(
+        self,
+        word: &str,
+        engine: &E,
+        claim: Claim<'_>,
+        patience: Duration,
+        cancel: &Cancel,
+    ) -> Result<Said, ApplyError> {
+        let name = self.name.clone();
+        self.make(engine, claim).await?;
+        match tokio::time::timeout(patience, said(engine, &name, word, cancel)).await {
+            Ok(Ok(true)) => Ok(Said { code: 0, out: word.to_owned(), err: String::new() }),
+            other => {
+                let ended = match other {
+                    Ok(Ok(_)) => end(engine, &name, patience, cancel).await,
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(ProbeError::NoEnd { after: patience }.into()),
+                };
+                engine.remove_container(&name).await.map_err(failed(&name))?;
+                ended
+            }
+        }
+    }
+
     fn container(self, claim: Claim<'_>) -> ContainerSpec {
         ContainerSpec {
             name: self.name,
@@ -98,6 +124,41 @@ async fn run_made<E: Engine>(
     cancel: &Cancel,
 ) -> Result<Said, ApplyError> {
     engine.start_container(name).await.map_err(failed(name))?;
+    end(engine, name, patience, cancel).await
+}
+
+/// Starts it; returns whether it said the word before its end.
+async fn said<E: Engine>(
+    engine: &E,
+    name: &str,
+    word: &str,
+    cancel: &Cancel,
+) -> Result<bool, ApplyError> {
+    engine.start_container(name).await.map_err(failed(name))?;
+    let query = LogsQuery { follow: true, ..LogsQuery::default() };
+    let mut log = engine.logs(name, &query).await.map_err(failed(name))?;
+    let mut out = Vec::new();
+    loop {
+        let chunk = tokio::select! {
+            chunk = log.next() => chunk,
+            () = cancel.cancelled() => return Err(ApplyError::Interrupted),
+        };
+        let Some(chunk) = chunk.transpose().map_err(failed(name))? else { return Ok(false) };
+        if chunk.source == Source::Stdout {
+            out.extend(&chunk.bytes);
+        }
+        if String::from_utf8_lossy(&out).lines().any(|line| line == word) {
+            return Ok(true);
+        }
+    }
+}
+
+async fn end<E: Engine>(
+    engine: &E,
+    name: &str,
+    patience: Duration,
+    cancel: &Cancel,
+) -> Result<Said, ApplyError> {
     let code = tokio::select! {
         status = engine.wait_container(name) => status.map_err(failed(name))?.code,
         () = tokio::time::sleep(patience) => return Err(ProbeError::NoEnd { after: patience }.into()),

@@ -124,8 +124,12 @@ impl Sandbox {
     }
 
     fn remove(&self) -> Outcome {
-        output(Command::new("docker").args(["rm", "--force", "--volumes", &self.container()]))?;
         let label = format!("label=org.opencode-cloud.instance={}", self.instance);
+        let containers =
+            output(Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &label]))?;
+        for container in containers.lines() {
+            output(Command::new("docker").args(["rm", "--force", "--volumes", container]))?;
+        }
         let volumes =
             output(Command::new("docker").args(["volume", "ls", "--quiet", "--filter", &label]))?;
         for volume in volumes.lines() {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use occ_engine::{ContainerSpec, ContainerState, ImageId, Mount, Phase};
+use occ_engine::{ContainerSpec, ContainerState, ImageId, Mount, Phase, Source};
 use occ_engine::{FakeEngine, FakeImage, Life, Volumes};
 use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
 use occ_image::guest;
@@ -223,7 +223,7 @@ pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
             let files = from.map(|from| volumes[&from].clone()).unwrap_or_default();
             volumes.insert(to, files);
         }
-        return Life::exits(0);
+        return Life::exits(0).saying(Source::Stdout, "copied\n");
     }
     if spec.entrypoint.is_some() {
         return Life::exits(0);
