@@ -123,7 +123,11 @@ fn run_and_strike(
     let mut said =
         BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
     let mark = format!("[{step}/");
-    let reached = said.any(|line| line.starts_with(&mark));
+    let mut before = Vec::new();
+    let reached = said.any(|line| {
+        before.push(line);
+        before.last().is_some_and(|line| line.starts_with(&mark))
+    });
     match blow {
         _ if !reached => {}
         Blow::Killed => signal(&child, "-KILL"),
@@ -135,7 +139,8 @@ fn run_and_strike(
         }
     }
     said.for_each(drop);
-    child.wait().expect("it ends");
+    let ended = child.wait().expect("it ends");
+    assert!(reached || ended.success(), "{words:?} failed by itself: {}", before.join("\n"));
     match blow {
         Blow::DaemonKilled if reached => daemon.revive(),
         Blow::DiskFull => daemon.disk().clear(),
