@@ -94,6 +94,9 @@ async fn a_mount_asks_to_read_the_other_repository() {
     let one = known(&registry, "a/one");
     one.push_blob(&descriptor, &mut bytes.clone(), None).await.expect("a push");
     let two = known(&registry, "a/two");
+    // A token for writing to one repository is there already, and is not enough.
+    let (other, other_bytes) = blob(MediaType::LayerTar, "other bytes");
+    two.push_blob(&other, &mut other_bytes.clone(), None).await.expect("a push");
     let from = repository(&registry.host(), "a/one");
     two.push_blob(&descriptor, &mut Bytes::new(), Some(&from)).await.expect("a mount");
     let scopes: Vec<_> = registry.requests().iter().map(|request| request.query("scope")).collect();
@@ -194,6 +197,7 @@ async fn attack_21_another_host_that_asks_for_credentials_gets_none() {
     let error = client.blob_bytes(&descriptor, 100).await.expect_err("no way in");
     assert!(!error.reason.may_pass(), "{error:?}");
     assert!(!was_shown_anything(&asking));
+    assert_eq!(registry.asked("GET", "/blobs/"), 1, "it is not asked in the other's name");
 }
 
 #[tokio::test]

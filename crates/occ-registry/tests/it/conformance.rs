@@ -184,7 +184,7 @@ async fn several_writers_of_one_list_lose_nothing(host: &str) {
         work.spawn(async move {
             // Writers that know nothing of each other, and really wait.
             let mut settings = Settings::new(number);
-            settings.patience.settle = std::time::Duration::from_millis(150);
+            settings.patience.settle = std::time::Duration::from_millis(400);
             let client = client_with(settings, &host, "a/b");
             about(&subject, "application/x", &number.to_string()).attach(&client).await;
         });

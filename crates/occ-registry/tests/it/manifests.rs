@@ -27,6 +27,16 @@ async fn attack_3_other_bytes_under_a_digest_are_refused() {
 }
 
 #[tokio::test]
+async fn attack_3_bytes_are_compared_before_they_are_read() {
+    let (registry, client, image) = with_image().await;
+    let headers = vec![("content-type".to_owned(), MediaType::ImageManifest.to_string())];
+    let body = b"no manifest".to_vec();
+    registry.fault(Fault::on("GET", "/manifests/", Harm::Answers { status: 200, headers, body }));
+    let error = client.manifest(image.manifest.digest()).await.expect_err("other bytes");
+    assert!(matches!(error.reason, Reason::Bytes(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn attack_3_right_bytes_with_another_digest_in_the_header_are_refused() {
     let (registry, client, image) = with_image().await;
     let other = occ_oci::Digest::sha256(b"other").to_string();
