@@ -182,6 +182,23 @@ async fn attack_15_a_list_that_another_writer_replaced_is_put_together_again() {
 }
 
 #[tokio::test]
+async fn attack_15_a_writer_that_comes_after_ours_was_seen_loses_nothing_either() {
+    let (registry, client, subject, one) = signed(Referring::Unknown).await;
+    let theirs = about(&subject.manifest, SIGNATURE, "theirs");
+    theirs.push(&client).await;
+    let name = tag_of(&subject.manifest);
+    let entry = serde_json::to_value(theirs.manifest.descriptor()).expect("JSON");
+    let replaced = Harm::Then(put(&name, &MediaType::ImageIndex, &list(&[entry])));
+    // The first reading is before ours is written, the second sees it.
+    let late = Fault::on("GET", &format!("/manifests/{name}"), replaced).after(1).times(1);
+    registry.fault(late);
+    let two = about(&subject.manifest, SIGNATURE, "two");
+    two.attach(&client).await;
+    let found = client.referrers(subject.manifest.digest()).await.expect("a list");
+    assert_eq!(digests(&found.listed), digests_of(&[&one, &two, &theirs]));
+}
+
+#[tokio::test]
 async fn attack_15_a_list_that_is_always_replaced_is_an_error_in_the_end() {
     let (registry, client, subject, _) = signed(Referring::Unknown).await;
     let name = tag_of(&subject.manifest);

@@ -111,6 +111,17 @@ async fn a_registry_that_says_it_has_more_than_it_was_sent_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_registry_that_says_it_took_less_is_sent_the_rest_and_asked_when_it_minds() {
+    let registry =
+        survives(vec![Fault::on("PATCH", "", Harm::header("range", "0-499")).times(1)]).await;
+    let requests = registry.requests();
+    let ranges: Vec<_> =
+        requests.iter().filter_map(|request| request.header("content-range")).collect();
+    // It holds a thousand, minds the second piece, and says so when it is asked.
+    assert_eq!(ranges, ["0-999", "500-1499", "1000-1999", "2000-2999", "3000-3499"]);
+}
+
+#[tokio::test]
 async fn a_piece_may_have_to_be_larger() {
     let registry = FakeRegistry::start(Referring::Unknown);
     let (client, descriptor, bytes) = in_pieces(&registry);
