@@ -1,11 +1,11 @@
 //! Copies between registries, and copies that are cut off.
 
 use occ_oci::MediaType;
-use occ_registry::{Client, Event, Reason, copy};
+use occ_registry::{Client, Event, Reason, Settings, copy};
 use occ_testkit::{Change, FakeRegistry, Fault, Harm, Referring};
 
 use crate::material::{Image, about, digests, digests_of, image, index, raw};
-use crate::{client, tag};
+use crate::{client, client_with, settings, tag};
 
 /// A registry with an index of two signed images, which is signed itself.
 struct Release {
@@ -92,6 +92,22 @@ async fn attack_3_a_blob_that_is_wrong_at_its_source_is_never_completed() {
     assert!(matches!(error.reason, Reason::Bytes(_)), "{error:?}");
     assert_eq!(error.registry, release.registry.host(), "it is the source's fault");
     assert_eq!(registry.asked("PUT", ""), 0);
+}
+
+#[tokio::test]
+async fn a_copy_whose_upload_begins_anew_reads_its_source_anew() {
+    let release = release(Referring::Unknown).await;
+    let before = release.registry.asked("GET", "/blobs/");
+    let registry = FakeRegistry::start(Referring::Unknown);
+    let settings = Settings { chunk: 10, ..settings().0 };
+    let there = client_with(settings, &registry.host(), "c/d");
+    registry.fault(Fault::on("PATCH", "", Harm::Then(Change::ForgetUploads)).after(2).times(1));
+    registry.fault(Fault::on("PATCH", "", Harm::status(503)).after(2).times(1));
+    let copied = copy(&release.client, &there, release.root.digest(), &[tag("v1")], &|_| {}).await;
+    let copied = copied.expect("a copy");
+    let read = release.registry.asked("GET", "/blobs/") - before;
+    assert_eq!(read, copied.uploaded + 1, "{copied:?}");
+    assert_eq!(registry.tags("c/d").last(), Some(&"v1".to_owned()));
 }
 
 #[tokio::test]
