@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
     room("occ-oci", 0, &[]),
     room("occ-layer", 1, &["occ-oci"]),
     room("occ-opencode", 1, &[]),
+    room("occ-registry", 1, &["occ-oci"]),
     room("occ-image", 2, &["occ-oci", "occ-layer"]),
     room("occ-engine", 2, &["occ-oci"]),
     room("occ-sandbox", 3, &["occ-oci", "occ-layer", "occ-image", "occ-opencode", "occ-engine"]),
@@ -46,11 +47,11 @@ const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("clap_complete", &["occ", "xtask"]),
     ("clap_mangen", &["occ", "xtask"]),
     ("flate2", &["occ", "occ-image", "occ-layer"]),
-    ("hyper", &["occ-engine", "occ-opencode"]),
+    ("hyper", &["occ-engine", "occ-opencode", "occ-registry"]),
     ("indicatif", &["occ"]),
     ("lzma-rust2", &["occ-layer"]),
     ("tar", &["occ", "occ-engine", "occ-image", "occ-layer", "occ-sandbox", "occ-testkit"]),
-    ("tokio-rustls", &["occ-engine"]),
+    ("tokio-rustls", &["occ-engine", "occ-registry"]),
     ("zstd", &["occ-layer"]),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,12 +24,24 @@ impl Registry {
     /// Starts the distribution project's registry and waits until it listens.
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts it with a certificate and its key, in PEM form.
+    #[track_caller]
+    pub fn start_encrypted(certificate: &Path, key: &Path) -> Self {
+        let (certificate, key) = (certificate.display(), key.display());
+        Self::start_with(&format!(", tls: {{certificate: {certificate}, key: {key}}}"))
+    }
+
+    #[track_caller]
+    fn start_with(more: &str) -> Self {
         let program = needed("docker-registry", "docker-registry");
         let folder = TempDir::new().expect("a temporary folder");
         let port = free_port();
         let config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-             http: {{addr: \"127.0.0.1:{port}\"}}\n",
+             http: {{addr: \"127.0.0.1:{port}\"{more}}}\n",
             folder.path().join("data").display()
         );
         let file = folder.path().join("config.yml");

@@ -1,0 +1,137 @@
+//! Writing something that refers to a manifest, so that everybody finds it.
+
+use occ_oci::{Descriptor, ManifestDigest};
+use serde_json::Value;
+
+use super::tag::{self, Document, Found};
+use crate::client::Client;
+use crate::error::{Error, Reason};
+use crate::manifest::RawManifest;
+
+/// Most rounds of reading and writing one list.
+const ROUNDS: usize = 30;
+/// How often a list must be found complete, a pause apart, before its writer goes away.
+const CONFIRMATIONS: usize = 2;
+
+/// Where something that refers to a manifest is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// The registry's API lists it.
+    ByApi,
+    /// The tag named after the manifest's digest lists it.
+    ByTag,
+}
+
+impl Client {
+    /// Puts a manifest that is about another one, and sees to it that it is listed.
+    ///
+    /// A registry that says it has taken notice is believed when its API lists the manifest. Everywhere
+    /// else the list is a tag, which has no lock. So it is read, added to, written, and read again some
+    /// time later, until it is found complete twice; an entry that was seen once is put back when another
+    /// writer has lost it.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Reason::Contended`] when other writers replaced the list again and again. The
+    /// manifest itself is there by then, and a second call makes it listed.
+    pub async fn attach(&self, manifest: &RawManifest) -> Result<Attached, Error> {
+        let name = manifest.digest().to_string();
+        let what = format!("manifest {name}");
+        let Some(subject) = manifest.subject() else {
+            let reason = Reason::Source("it is about no other manifest".into());
+            return Err(self.error(&what, reason));
+        };
+        let noticed = self.put(manifest, &name).await?;
+        let subject_digest = ManifestDigest::new(subject.digest.clone());
+        if noticed.as_ref() == Some(&subject.digest)
+            && self.is_listed_by_api(&subject_digest, manifest).await?
+        {
+            return Ok(Attached::ByApi);
+        }
+        self.list_by_tag(&subject_digest, &manifest.descriptor()).await?;
+        Ok(Attached::ByTag)
+    }
+
+    async fn is_listed_by_api(
+        &self,
+        subject: &ManifestDigest,
+        manifest: &RawManifest,
+    ) -> Result<bool, Error> {
+        let digest = Value::from(manifest.digest().to_string());
+        let listed = self.referrers_api(subject).await?.unwrap_or_default();
+        Ok(listed.iter().any(|entry| entry["digest"] == digest))
+    }
+
+    async fn list_by_tag(
+        &self,
+        subject: &ManifestDigest,
+        descriptor: &Descriptor,
+    ) -> Result<(), Error> {
+        let what = format!("referrers of {subject}");
+        let wrong = |reason: Reason| self.error(&what, reason);
+        let name = tag::of(subject).map_err(|error| wrong(Reason::Source(error.into())))?;
+        // Writers of this process need not find out about each other the long way.
+        let _turn = self.turn(name.as_str()).await;
+        let mut known = vec![tag::entry(descriptor).map_err(wrong)?];
+        let mut confirmed = 0;
+        for round in 0..ROUNDS {
+            let found = match self.referrers_tag(subject).await? {
+                Found::Nothing => None,
+                Found::List(document) => Some(document),
+                Found::NotAList => {
+                    return Err(wrong(Reason::Answer("the tag for referrers is no list")));
+                }
+            };
+            let missing = merge(found.as_ref(), &mut known);
+            if let Some(complete) = missing {
+                let complete = complete.render().map_err(wrong)?;
+                self.put(&complete, name.as_str()).await?;
+                confirmed = 0;
+            } else {
+                confirmed += 1;
+                // Nothing was written: somebody has listed it before.
+                if round == 0 || confirmed == CONFIRMATIONS {
+                    return Ok(());
+                }
+            }
+            self.patience.wait(self.patience.settle).await;
+        }
+        Err(wrong(Reason::Contended))
+    }
+}
+
+/// Puts together what is listed and what is known, and learns what is new; none when the list has it all.
+fn merge(found: Option<&Document>, known: &mut Vec<Value>) -> Option<Document> {
+    let mut document = found.cloned().unwrap_or_else(Document::empty);
+    for entry in &*known {
+        document.add(entry);
+    }
+    for entry in document.entries() {
+        if !known.iter().any(|other| other["digest"] == entry["digest"]) {
+            known.push(entry.clone());
+        }
+    }
+    (found != Some(&document)).then_some(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn attack_15_what_was_seen_once_is_put_back() {
+        let (ours, theirs) = (json!({"digest": "a"}), json!({"digest": "b"}));
+        let mut known = vec![ours.clone()];
+        let mut list = Document::empty();
+        list.add(&theirs);
+        let written = merge(Some(&list), &mut known).expect("ours is missing");
+        assert_eq!(written.entries(), [theirs.clone(), ours.clone()]);
+        assert!(merge(Some(&written), &mut known).is_none());
+        let mut lost = Document::empty();
+        lost.add(&json!({"digest": "c"}));
+        let again = merge(Some(&lost), &mut known).expect("two are missing");
+        assert!([&ours, &theirs].iter().all(|entry| again.has(&entry["digest"])));
+        assert_eq!(known.len(), 3);
+    }
+}

@@ -1,0 +1,142 @@
+//! An answer whose head is here and whose body may still come.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
+use hyper::{HeaderMap, Response, StatusCode};
+use serde::Deserialize;
+
+use super::Driver;
+use crate::address::Address;
+use crate::error::Reason;
+
+/// Longest body of a refusal that is read, in bytes.
+const REFUSAL_LIMIT: usize = 64 * 1024;
+/// Most error codes of one refusal that are kept, and their longest.
+const CODES: usize = 8;
+const CODE_LENGTH: usize = 64;
+
+/// An answer whose head is here and whose body may still come.
+pub(crate) struct Answer {
+    /// Who answered: not whom we asked where a redirect was followed.
+    pub(crate) from: Address,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    driver: Driver,
+    stall: Duration,
+}
+
+impl Answer {
+    pub(super) fn new(
+        from: Address,
+        response: Response<Incoming>,
+        driver: Driver,
+        stall: Duration,
+    ) -> Self {
+        let (head, body) = response.into_parts();
+        Self { from, status: head.status, headers: head.headers, body, driver, stall }
+    }
+
+    /// Returns a header that is there once and is text.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then_some(value)
+    }
+
+    /// Returns where the answer leads to.
+    pub(crate) fn location(&self) -> Result<Address, Reason> {
+        let location = self.header(&LOCATION).ok_or(Reason::Answer("there is no Location"))?;
+        Ok(self.from.join(location)?)
+    }
+
+    /// Returns the length that the head states.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.header(&CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// Waits for the next piece of the body; nothing at its end.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Reason> {
+        loop {
+            let frame = self.driver.beside_for(self.body.frame(), self.stall).await?;
+            match frame.transpose().map_err(|source| Reason::Broken(source.into()))? {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(bytes) = frame.into_data()
+                        && !bytes.is_empty()
+                    {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the whole body, and no more than `limit` bytes of it.
+    pub(crate) async fn body(&mut self, limit: usize) -> Result<Bytes, Reason> {
+        if self.length().is_some_and(|length| length > limit as u64) {
+            return Err(Reason::TooLarge { limit });
+        }
+        let mut body = Vec::new();
+        while let Some(bytes) = self.piece().await? {
+            if body.len() + bytes.len() > limit {
+                return Err(Reason::TooLarge { limit });
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(body.into())
+    }
+
+    /// Refuses a body that is compressed on its way: nobody asked for it, and digests are of what is
+    /// inside.
+    pub(crate) fn is_plain(&self) -> Result<(), Reason> {
+        match self.headers.get(CONTENT_ENCODING) {
+            Some(encoding) if encoding != "identity" => {
+                Err(Reason::Answer("its body is compressed on its way"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what an answer that is not the awaited one means.
+    pub(crate) async fn refusal(mut self) -> Reason {
+        let status = self.status.as_u16();
+        match status {
+            401 => Reason::Unauthorized,
+            403 => Reason::Denied { codes: self.codes().await },
+            404 | 410 => Reason::NotFound,
+            429 => Reason::Busy { after: self.retry_after() },
+            500..=599 => Reason::Failing { status },
+            _ => Reason::Refused { status, codes: self.codes().await },
+        }
+    }
+
+    /// Reads `Retry-After` in seconds (RFC 9110, 10.2.3). The form with a date is left out: it would
+    /// need this machine's clock to be right.
+    fn retry_after(&self) -> Option<Duration> {
+        self.header(&RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Reads the error codes (distribution spec, "Error Codes"); texts beside them are left alone.
+    async fn codes(&mut self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Refusal {
+            errors: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            code: String,
+        }
+        let Ok(body) = self.body(REFUSAL_LIMIT).await else { return Vec::new() };
+        let Ok(refusal) = serde_json::from_slice::<Refusal>(&body) else { return Vec::new() };
+        let is_code = |code: &String| {
+            (1..=CODE_LENGTH).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        };
+        refusal.errors.into_iter().map(|entry| entry.code).filter(is_code).take(CODES).collect()
+    }
+}
