@@ -75,20 +75,24 @@ impl Drop for Podman {
     }
 }
 
-/// A network of its own: bridge, addresses and rules of one service are nothing to another.
+/// A network of its own: bridge, addresses and rules of one service are nothing to another. Its name is its
+/// own too, because the names of the rules are made of it.
 fn configure(dir: &Path) {
     let id = std::process::id();
     let subnet = format!("10.{}.{}", 100 + id / 250 % 100, id % 250);
     let network = serde_json::json!({
-        "name": "podman", "id": format!("{id:064x}"), "driver": "bridge",
+        "name": format!("occ{id}"), "id": format!("{id:064x}"), "driver": "bridge",
         "network_interface": format!("occ{id}"), "created": "2026-01-01T00:00:00Z",
         "subnets": [{ "subnet": format!("{subnet}.0/24"), "gateway": format!("{subnet}.1") }],
         "ipv6_enabled": false, "internal": false, "dns_enabled": false,
         "ipam_options": { "driver": "host-local" },
     });
     fs::create_dir(dir.join("networks")).unwrap();
-    fs::write(dir.join("networks/podman.json"), network.to_string()).unwrap();
-    let conf = "[network]\nnetwork_backend = \"netavark\"\n[engine]\nevents_logger = \"file\"\n";
+    fs::write(dir.join(format!("networks/occ{id}.json")), network.to_string()).unwrap();
+    let conf = format!(
+        "[network]\nnetwork_backend = \"netavark\"\ndefault_network = \"occ{id}\"\n\
+         [engine]\nevents_logger = \"file\"\n"
+    );
     fs::write(dir.join("containers.conf"), conf).unwrap();
 }
 
