@@ -3,13 +3,13 @@
 
 use clap::Args;
 use occ_image::guest;
-use occ_sandbox::{Cause, Change, Contents, ImageBuilder as _, Outcome, SandboxSpec, plan_change};
+use occ_sandbox::{Cause, Change, Contents, ImageBuilder as _, Outcome, SandboxSpec};
 use serde_json::json;
 
 use super::agreement::Agreement;
 use super::existing_container;
 use super::start::{self, StartSettings};
-use super::update::change_over;
+use super::update::{agree_on, change_over};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -53,17 +53,13 @@ async fn reset(
     existing_container(&engine, context).await?;
     let (spec, config) = settings.wish(context)?;
     let workshop = context.workshop(&config)?;
-    let seen = start::look(&spec, context, &engine, workshop.name(), true).await?;
     let change = Change {
         anew: true,
         contents: Contents::Emptied(emptied(args, &spec)),
         stops_again: true,
         ..Change::of(Cause::Reset)
     };
-    let plan = start::decide(&mut settings.consent, context, |consent| {
-        plan_change(&spec, &seen, workshop.name(), consent, &change)
-    })
-    .await?;
+    let plan = agree_on(&change, &spec, &mut settings, workshop.name(), context, &engine).await?;
     if args.agreement.dry_run {
         return start::show_plan(&plan, context);
     }

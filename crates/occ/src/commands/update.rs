@@ -115,13 +115,9 @@ async fn update(
     if drift(&spec, &before).is_empty() {
         return up_to_date(&image, context);
     }
-    let seen = start::look(&spec, context, &engine, workshop.name(), true).await?;
     let change =
         Change { snapshot: !args.no_snapshot, stops_again: true, ..Change::of(Cause::Update) };
-    let plan = start::decide(&mut settings.consent, context, |consent| {
-        plan_change(&spec, &seen, workshop.name(), consent, &change)
-    })
-    .await?;
+    let plan = agree_on(&change, &spec, &mut settings, workshop.name(), context, &engine).await?;
     if args.agreement.dry_run {
         return start::show_plan(&plan, context);
     }
@@ -174,6 +170,22 @@ async fn bring(
         }
         brought => Ok(brought?),
     }
+}
+
+/// Plans a change of what runs, asking what only a person may decide.
+pub(super) async fn agree_on(
+    change: &Change,
+    spec: &SandboxSpec,
+    settings: &mut StartSettings,
+    built: &str,
+    context: &Context,
+    engine: &Docker,
+) -> Result<Plan, Failure> {
+    let seen = start::look(spec, context, engine, built, true).await?;
+    start::decide(&mut settings.consent, context, |consent| {
+        plan_change(spec, &seen, built, consent, change)
+    })
+    .await
 }
 
 /// Applies a plan of a change.

@@ -3,11 +3,11 @@
 
 use occ_engine::Docker;
 use occ_sandbox::{
-    Cause, Change, Contents, Filling, ImageBuilder as _, Lock, SandboxSpec, Verified, plan_change,
+    Cause, Change, Contents, Filling, ImageBuilder as _, Lock, SandboxSpec, Verified,
 };
 
-use crate::commands::start::{self, StartSettings};
-use crate::commands::update::change_over;
+use crate::commands::start::StartSettings;
+use crate::commands::update::{agree_on, change_over};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,13 +25,9 @@ pub(super) async fn restore_over(
     let filling = backup.filling(&context.instance);
     fits(&filling, &spec, context)?;
     let workshop = context.workshop(&config)?;
-    let seen = start::look(&spec, context, engine, workshop.name(), true).await?;
     let change =
         Change { anew: true, contents: Contents::Restored(filling), ..Change::of(Cause::Restore) };
-    let plan = start::decide(&mut settings.consent, context, |consent| {
-        plan_change(&spec, &seen, workshop.name(), consent, &change)
-    })
-    .await?;
+    let plan = agree_on(&change, &spec, &mut settings, workshop.name(), context, engine).await?;
     change_over(&plan, &spec, context, engine, lock).await?;
     context.terminal.say("To return to what there was: occ rollback");
     Ok(())
