@@ -161,7 +161,7 @@ async fn secrets<E, S>(
     spec: &SandboxSpec,
     world: &World<'_, E, S>,
 ) -> Result<BTreeMap<String, SecretValue>, ApplyError> {
-    if !plan.steps.contains(&Step::InsertFiles) {
+    if !plan.steps.iter().any(|step| matches!(step, Step::InsertFiles { .. })) {
         return Ok(BTreeMap::new());
     }
     tokio::select! {
@@ -224,11 +224,10 @@ async fn run<E: Engine, S: Server>(
                 progress.undo.container(&name);
             }
         }
-        Step::InsertFiles => {
-            let files =
-                crate::guest_files::files(engine, &name, spec, password, &progress.secrets).await;
-            let files = files.map_err(failed())?;
-            engine.upload(&name, &files).await.map_err(failed())?;
+        Step::InsertFiles { container } => {
+            let secrets = &progress.secrets;
+            let files = crate::guest_files::files(engine, container, spec, password, secrets).await;
+            engine.upload(container, &files.map_err(failed())?).await.map_err(failed())?;
         }
         Step::Unpause => {
             engine.unpause_container(&name).await.map_err(failed())?;
@@ -288,10 +287,11 @@ async fn run_change<E: Engine, S: Server>(
         }
         Step::AwaitTrial { timeout } => changing.await_trial(spec, world, password, *timeout).await,
         Step::RemoveTrial => changing.remove_trial(spec, world).await,
+        Step::ReadyCopies { copies } => changing.ready_copies(copies, spec, world).await,
         Step::StopOld => changing.stop_old(world, password).await,
-        Step::Snapshot { copies, .. } => changing.snapshot(copies, spec, world).await,
+        Step::Snapshot { .. } => changing.snapshot(world).await,
         Step::SetAside { .. } => changing.set_aside(world).await,
-        Step::BringBack { from } => changing.bring_back(from, world).await,
+        Step::TakePlace { from } => changing.take_place(from, world).await,
         Step::PutBack { copies } => changing.put_back(copies, spec, world).await,
         Step::Empty { volumes } => changing.empty(volumes, spec, world).await,
         Step::Fill { filling } => changing.restore(filling, spec, world).await,

@@ -7,7 +7,7 @@ use occ_engine::{ContainerSpec, Engine, ImageId, Phase};
 
 use crate::backup::{BackupError, Filling, fill_volumes};
 use crate::change::{Journal, Reached, VolumeCopy};
-use crate::copier::{self, Fill};
+use crate::copier::{self, Copier, Fill};
 use crate::error::ApplyError;
 use crate::health;
 use crate::password::Password;
@@ -24,6 +24,8 @@ pub(crate) struct Changing {
     pub(crate) journal: Journal,
     /// Names of the sessions that must still be listed at the end, when they could be asked for.
     sessions: Option<BTreeSet<String>>,
+    /// Who copies for the way back as soon as the old sandbox is away.
+    copier: Option<Copier>,
 }
 
 impl Changing {
@@ -35,7 +37,7 @@ impl Changing {
     ) -> Result<Self, ApplyError> {
         let journal = Journal { began_at: (world.now)(), image, ..journal.clone() };
         world.home.save_journal(&journal, world.lock)?;
-        Ok(Self { journal, sessions: None })
+        Ok(Self { journal, sessions: None, copier: None })
     }
 
     /// Copies volumes for the trial, with the old sandbox frozen so that they fit each other.
@@ -49,14 +51,14 @@ impl Changing {
         let engine = world.engine;
         let name = &self.journal.name;
         self.sessions = health::sessions(world, name, password).await?;
-        make(copies, spec, world).await?;
+        let copier = self.copier(copies, spec, world).await?;
         let failed = || ApplyError::engine("freeze the sandbox");
         let state = engine.container(name).await.map_err(failed())?;
         let runs = state.is_some_and(|state| state.phase == Phase::Running);
         if runs {
             engine.pause_container(name).await.map_err(failed())?;
         }
-        let copied = self.copy(copies, spec, world).await;
+        let copied = copier.copy(world).await;
         if runs {
             engine.unpause_container(name).await.map_err(failed())?;
         }
@@ -117,15 +119,24 @@ impl Changing {
         stopped.map_err(ApplyError::engine("stop the old sandbox"))
     }
 
-    /// Copies volumes as the old sandbox left them.
-    pub(crate) async fn snapshot<E: Engine, S>(
-        &self,
+    /// Makes everything ready for copying volumes.
+    pub(crate) async fn ready_copies<E: Engine, S>(
+        &mut self,
         copies: &[VolumeCopy],
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
     ) -> Result<(), ApplyError> {
-        make(copies, spec, world).await?;
-        self.copy(copies, spec, world).await
+        self.copier = Some(self.copier(copies, spec, world).await?);
+        Ok(())
+    }
+
+    /// Copies volumes as the old sandbox left them.
+    pub(crate) async fn snapshot<E: Engine, S>(
+        &mut self,
+        world: &World<'_, E, S>,
+    ) -> Result<(), ApplyError> {
+        let copier = self.copier.take().expect("copying is made ready before");
+        copier.copy(world).await
     }
 
     /// Gives the old container its other name.
@@ -138,14 +149,14 @@ impl Changing {
         renamed.map_err(ApplyError::engine("set the old container aside"))
     }
 
-    /// Makes a kept container the sandbox.
-    pub(crate) async fn bring_back<E: Engine, S>(
+    /// Makes a container the sandbox.
+    pub(crate) async fn take_place<E: Engine, S>(
         &self,
         from: &str,
         world: &World<'_, E, S>,
     ) -> Result<(), ApplyError> {
         let renamed = world.engine.rename_container(from, &self.journal.name).await;
-        renamed.map_err(ApplyError::engine("bring the container back"))
+        renamed.map_err(ApplyError::engine("give the container the sandbox's name"))
     }
 
     /// Fills volumes from kept copies. The journal says first that volumes are no longer as they were.
@@ -214,31 +225,23 @@ impl Changing {
         }
     }
 
-    async fn copy<E: Engine, S>(
+    /// Makes the volumes that copies go into, and who copies.
+    async fn copier<E: Engine, S>(
         &self,
         copies: &[VolumeCopy],
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Copier, ApplyError> {
+        for VolumeCopy { copy, .. } in copies {
+            let made = world.engine.create_volume(copy, &spec.claim().labels()).await;
+            made.map_err(ApplyError::engine("create a volume for a copy"))?;
+        }
         let fills: Vec<Fill<'_>> =
             copies.iter().map(|one| Fill { from: Some(&one.volume), to: &one.copy }).collect();
-        copier::fill(world, spec.claim(), self.image(), &fills).await
+        Copier::ready(world, spec.claim(), self.image(), &fills).await
     }
 
     fn image(&self) -> ImageId {
         self.journal.image.clone().expect("the image is there before a change begins")
     }
-}
-
-/// Makes the volumes that copies go into.
-async fn make<E: Engine, S>(
-    copies: &[VolumeCopy],
-    spec: &SandboxSpec,
-    world: &World<'_, E, S>,
-) -> Result<(), ApplyError> {
-    for VolumeCopy { copy, .. } in copies {
-        let made = world.engine.create_volume(copy, &spec.claim().labels()).await;
-        made.map_err(ApplyError::engine("create a volume for a copy"))?;
-    }
-    Ok(())
 }

@@ -93,6 +93,7 @@ pub(crate) async fn take_back<E: Engine, S: Server>(
     (world.observer)(Event::Undo { what: format!("go back to {}", journal.name) });
     engine.remove_container(&claim.instance.beside()).await.map_err(failed())?;
     remove_trial(world, claim, &journal).await?;
+    engine.remove_container(&claim.instance.next()).await.map_err(failed())?;
     clear_the_name(world, &journal).await?;
     if journal.reached < Reached::Returned {
         give_back_volumes(world, claim, &journal).await?;

@@ -99,6 +99,11 @@ impl Instance {
         format!("{}.volumes", self.container())
     }
 
+    /// Returns the name of the container that takes the sandbox's place, until it does.
+    pub fn next(&self) -> String {
+        format!("{}.next", self.container())
+    }
+
     /// Returns the name of the container that tries an image beside the sandbox.
     pub fn trial(&self) -> String {
         format!("{}.trial", self.container())

@@ -117,7 +117,7 @@ fn question(
 /// Steps for a container that is what is wished, whatever phase it is in.
 fn resume(spec: &SandboxSpec, container: &ContainerState) -> Plan {
     let wait = Step::AwaitReady { timeout: spec.start_timeout };
-    let start = [Step::InsertFiles, Step::StartContainer];
+    let start = [Step::InsertFiles { container: container.name.clone() }, Step::StartContainer];
     let mut steps = match container.phase {
         Phase::Running => vec![],
         Phase::Paused => vec![Step::Unpause],
@@ -154,30 +154,54 @@ fn make(
         steps.push(Step::ProveMounts { mounts: spec.given.mounts.clone(), owner: spec.owner() });
     }
     let id = image.clone().unwrap_or_else(|| ImageId(ARRIVING.to_owned()));
-    if let Some(old) = old {
-        let trial = |copies: &[_]| fitted(spec.trial(id.clone(), copies), &seen.engine);
-        steps.extend(old.leave(spec, seen, image.as_ref(), trial));
+    let own = own_volumes(spec, seen, old);
+    let mut container = fitted(spec.container(id.clone()), &seen.engine);
+    match old {
+        Some(old) => {
+            // To create a container touches volumes that are empty or change hands: not before the old
+            // one is away.
+            let ahead = old.change.contents == Contents::Kept && own.is_none();
+            if ahead {
+                container.name = spec.instance.next();
+            }
+            let from = container.name.clone();
+            let made = create(container, own);
+            let trial = |copies: &[_]| fitted(spec.trial(id.clone(), copies), &seen.engine);
+            let leave = |ahead| old.leave(spec, seen, image.as_ref(), trial, ahead);
+            if ahead {
+                steps.extend(leave(made));
+                steps.push(Step::TakePlace { from });
+            } else {
+                steps.extend(leave(Vec::new()).into_iter().chain(made));
+            }
+        }
+        None => steps.extend(create(container, own)),
     }
-    let container = Box::new(fitted(spec.container(id), &seen.engine));
-    steps.push(Step::CreateContainer { container });
-    // After the container: creating one gives every volume that is still empty to the image's user.
-    let owner = spec.owner();
-    let last_owner = seen.record.as_ref().map_or(Owner::GUEST, |record| record.owner);
-    let filled_by = old.and_then(|old| old.change.contents.owner());
-    if owner != Owner::GUEST || last_owner != owner || filled_by.is_some_and(|by| by != owner) {
-        steps.push(Step::OwnVolumes { owner });
-    }
-    steps.extend([
-        Step::InsertFiles,
-        Step::StartContainer,
-        Step::AwaitReady { timeout: spec.start_timeout },
-    ]);
+    steps.extend([Step::StartContainer, Step::AwaitReady { timeout: spec.start_timeout }]);
     if old.is_some_and(|old| old.change.contents == Contents::Kept) {
         steps.push(Step::KeepSessions);
     }
     steps.extend([Step::ProveLocked, Step::Record]);
     steps.extend(old.map(|_| Step::FinishChange));
     Decision::Ready(Plan { steps, image })
+}
+
+/// Steps that make a container ready to be started.
+fn create(container: ContainerSpec, own: Option<Step>) -> Vec<Step> {
+    let files = Step::InsertFiles { container: container.name.clone() };
+    // After the container: creating one gives every volume that is still empty to the image's user.
+    let made = [Step::CreateContainer { container: Box::new(container) }];
+    made.into_iter().chain(own).chain([files]).collect()
+}
+
+/// Returns the step that gives the volumes to their owner, when they may be somebody else's.
+fn own_volumes(spec: &SandboxSpec, seen: &Surroundings, old: Option<&Old<'_>>) -> Option<Step> {
+    let owner = spec.owner();
+    let last_owner = seen.record.as_ref().map_or(Owner::GUEST, |record| record.owner);
+    let filled_by = old.and_then(|old| old.change.contents.owner());
+    let strange = |by: Owner| by != owner;
+    (owner != Owner::GUEST || strange(last_owner) || filled_by.is_some_and(strange))
+        .then_some(Step::OwnVolumes { owner })
 }
 
 /// Takes back limits that this engine cannot enforce: it would refuse the whole container.

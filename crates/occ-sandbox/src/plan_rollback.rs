@@ -7,7 +7,7 @@ use crate::observe::{Observation, Surroundings};
 use crate::plan::{self, Decision, Plan};
 use crate::question::{Consent, Question, Topic};
 use crate::refusal::Refusal;
-use crate::replace::{Change, Old, copy_of};
+use crate::replace::{Change, Old, copy_of, stop_and_copy};
 use crate::spec::SandboxSpec;
 use crate::step::Step;
 
@@ -80,21 +80,17 @@ fn steps(
     let aside = journal.old.aside.clone();
     let journal =
         Journal { brought: Some(point.container.clone()), copies: copies.clone(), ..journal };
-    let mut steps = vec![Step::BeginChange { journal: Box::new(journal), because: Vec::new() }];
-    if current.phase.is_up() {
-        steps.push(Step::StopOld);
-    }
-    let bytes = copies.iter().map(|copy| seen.sizes.get(&copy.volume)).sum();
-    steps.extend([
-        Step::Snapshot { copies, bytes },
-        Step::SetAside { aside },
-        Step::BringBack { from: point.container.aside.clone() },
-    ]);
+    let from = point.container.aside.clone();
+    let mut steps = vec![
+        Step::BeginChange { journal: Box::new(journal), because: Vec::new() },
+        Step::InsertFiles { container: from.clone() },
+    ];
+    steps.extend(stop_and_copy(current.phase.is_up(), copies, seen));
+    steps.extend([Step::SetAside { aside }, Step::TakePlace { from }]);
     if !put_back.is_empty() {
         steps.push(Step::PutBack { copies: put_back });
     }
     steps.extend([
-        Step::InsertFiles,
         Step::StartContainer,
         Step::AwaitReady { timeout: spec.start_timeout },
         Step::ProveLocked,

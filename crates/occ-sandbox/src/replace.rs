@@ -75,13 +75,15 @@ pub(crate) struct Old<'a> {
 impl Old<'_> {
     /// Returns the steps up to where the old container is out of the way.
     ///
-    /// Another image is tried first, on copies, while the old sandbox works on.
+    /// Another image is tried first, on copies, while the old sandbox works on; then comes what can be done
+    /// `ahead`.
     pub(crate) fn leave(
         &self,
         spec: &SandboxSpec,
         seen: &Surroundings,
         image: Option<&ImageId>,
         trial: impl Fn(&[VolumeCopy]) -> ContainerSpec,
+        ahead: Vec<Step>,
     ) -> Vec<Step> {
         let up = self.container.phase.is_up();
         let other_image = image != Some(&self.container.image);
@@ -107,12 +109,8 @@ impl Old<'_> {
                 Step::RemoveTrial,
             ]);
         }
-        if up {
-            steps.push(Step::StopOld);
-        }
-        if !copies.is_empty() {
-            steps.push(Step::Snapshot { bytes: size(seen, &copies), copies });
-        }
+        steps.extend(ahead);
+        steps.extend(stop_and_copy(up, copies, seen));
         steps.push(Step::SetAside { aside: self.aside(seen) });
         match &self.change.contents {
             Contents::Emptied(volumes) if !volumes.is_empty() => {
@@ -173,6 +171,17 @@ impl Old<'_> {
         let there = |name: &&String| seen.volumes.iter().any(|volume| volume.name == **name);
         names.iter().filter(there).cloned().collect()
     }
+}
+
+/// Steps that stop what runs and copy what it left; it is away for no longer than that takes.
+pub(crate) fn stop_and_copy(up: bool, copies: Vec<VolumeCopy>, seen: &Surroundings) -> Vec<Step> {
+    let stop = up.then_some(Step::StopOld);
+    if copies.is_empty() {
+        return stop.into_iter().collect();
+    }
+    let ready = Step::ReadyCopies { copies: copies.clone() };
+    let copy = Step::Snapshot { bytes: size(seen, &copies), copies };
+    [ready].into_iter().chain(stop).chain([copy]).collect()
 }
 
 pub(crate) fn copy_of(volume: &str, suffix: &str) -> VolumeCopy {

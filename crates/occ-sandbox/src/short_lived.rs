@@ -66,30 +66,15 @@ impl ShortLived {
         ran
     }
 
-    /// Makes it and waits until the script says `word` on a line of its own, or for its end. In the first
-    /// case the container stays: to end it takes until all that was written is on the disk.
-    pub(crate) async fn run_until<E: Engine>(
+    /// Makes it and starts it.
+    pub(crate) async fn start<E: Engine>(
         self,
-        word: &str,
         engine: &E,
         claim: Claim<'_>,
-        patience: Duration,
-        cancel: &Cancel,
-    ) -> Result<Said, ApplyError> {
+    ) -> Result<(), ApplyError> {
         let name = self.name.clone();
         self.make(engine, claim).await?;
-        match tokio::time::timeout(patience, said(engine, &name, word, cancel)).await {
-            Ok(Ok(true)) => Ok(Said { code: 0, out: word.to_owned(), err: String::new() }),
-            other => {
-                let ended = match other {
-                    Ok(Ok(_)) => end(engine, &name, patience, cancel).await,
-                    Ok(Err(error)) => Err(error),
-                    Err(_) => Err(ProbeError::NoEnd { after: patience }.into()),
-                };
-                engine.remove_container(&name).await.map_err(failed(&name))?;
-                ended
-            }
-        }
+        engine.start_container(&name).await.map_err(failed(&name))
     }
 
     fn container(self, claim: Claim<'_>) -> ContainerSpec {
@@ -113,6 +98,25 @@ impl ShortLived {
     }
 }
 
+/// Waits until the script of one that was started says `word` on a line of its own, or for its end. In the
+/// first case the container stays: to end it takes until all that was written is on the disk.
+pub(crate) async fn run_until<E: Engine>(
+    engine: &E,
+    name: &str,
+    word: &str,
+    patience: Duration,
+    cancel: &Cancel,
+) -> Result<Said, ApplyError> {
+    let ended = match tokio::time::timeout(patience, said(engine, name, word, cancel)).await {
+        Ok(Ok(true)) => return Ok(Said { code: 0, out: word.to_owned(), err: String::new() }),
+        Ok(Ok(false)) => end(engine, name, patience, cancel).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ProbeError::NoEnd { after: patience }.into()),
+    };
+    engine.remove_container(name).await.map_err(failed(name))?;
+    ended
+}
+
 fn failed(name: &str) -> impl FnOnce(occ_engine::Error) -> ApplyError {
     ApplyError::engine(format!("run a container for a moment: {name}"))
 }
@@ -127,14 +131,13 @@ async fn run_made<E: Engine>(
     end(engine, name, patience, cancel).await
 }
 
-/// Starts it; returns whether it said the word before its end.
+/// Returns whether it said the word before its end.
 async fn said<E: Engine>(
     engine: &E,
     name: &str,
     word: &str,
     cancel: &Cancel,
 ) -> Result<bool, ApplyError> {
-    engine.start_container(name).await.map_err(failed(name))?;
     let query = LogsQuery { follow: true, ..LogsQuery::default() };
     let mut log = engine.logs(name, &query).await.map_err(failed(name))?;
     let mut out = Vec::new();

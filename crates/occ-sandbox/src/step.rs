@@ -64,6 +64,11 @@ pub enum Step {
     },
     /// Remove the trial and its copies.
     RemoveTrial,
+    /// Have everything at hand for copying volumes, so that the old sandbox is away for the copying alone.
+    ReadyCopies {
+        /// What will be copied.
+        copies: Vec<VolumeCopy>,
+    },
     /// Stop the old sandbox.
     StopOld,
     /// Copy volumes as the old sandbox left them, to be able to go back.
@@ -78,8 +83,8 @@ pub enum Step {
         /// That name.
         aside: String,
     },
-    /// Make a kept container the sandbox again.
-    BringBack {
+    /// Make a container the sandbox.
+    TakePlace {
         /// Its name so far.
         from: String,
     },
@@ -127,7 +132,10 @@ pub enum Step {
         container: Box<ContainerSpec>,
     },
     /// Put the password, secrets and the like where the server reads them; not in the environment.
-    InsertFiles,
+    InsertFiles {
+        /// Name of the container.
+        container: String,
+    },
     /// Let a paused container go on.
     Unpause,
     /// Stop a container that its restart policy keeps starting.
@@ -186,12 +194,13 @@ impl fmt::Display for Step {
                 timeout.as_secs()
             ),
             Self::RemoveTrial => f.write_str("remove the trial and its copies"),
+            Self::ReadyCopies { copies } => write!(f, "get ready to copy {}", volumes(copies)),
             Self::StopOld => f.write_str("stop the old sandbox"),
             Self::Snapshot { copies, bytes } => {
                 write!(f, "keep a copy of {}{} for the way back", volumes(copies), sized(*bytes))
             }
             Self::SetAside { aside } => write!(f, "set the old container aside: {aside}"),
-            Self::BringBack { from } => write!(f, "bring the container back: {from}"),
+            Self::TakePlace { from } => write!(f, "give the container the sandbox's name: {from}"),
             Self::PutBack { copies } => {
                 write!(f, "put back {} as they were then", volumes(copies))
             }
@@ -220,7 +229,7 @@ impl fmt::Display for Step {
             Self::CreateContainer { container } => {
                 write!(f, "create the container ({}): {}", describe(container), container.name)
             }
-            Self::InsertFiles => f.write_str("put the password in (not in the environment)"),
+            Self::InsertFiles { .. } => f.write_str("put the password in (not in the environment)"),
             Self::Unpause => f.write_str("let the paused container go on"),
             Self::StopContainer => f.write_str("stop the container that keeps restarting"),
             Self::StartContainer => f.write_str("start the container"),

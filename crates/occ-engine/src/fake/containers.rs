@@ -207,9 +207,26 @@ impl World {
 
     /// Lets the processes of a container that was just started do what they do.
     fn live(&mut self, name: &str) {
-        let (life, now) = (self.life.clone(), self.now);
+        let life = self.life.clone();
+        let Some(found) = self.containers.iter().find(|found| found.is(name)) else { return };
+        let life = life(&found.spec, &mut self.contents);
+        self.go_on(name, life);
+    }
+
+    /// Lets the processes of a container notice a file that was put into it.
+    pub(super) fn notice(&mut self, name: &str, path: &str) {
+        let told = self.told.clone();
+        let Some(found) = self.containers.iter().find(|found| found.is(name)) else { return };
+        if found.state.phase == Phase::Running
+            && let Some(life) = told(&found.spec, path, &mut self.contents)
+        {
+            self.go_on(name, life);
+        }
+    }
+
+    fn go_on(&mut self, name: &str, Life { output, exit }: Life) {
+        let now = self.now;
         let Some(found) = self.containers.iter_mut().find(|found| found.is(name)) else { return };
-        let Life { output, exit } = life(&found.spec, &mut self.contents);
         for (source, text) in output {
             found.write(now, source, &text);
         }

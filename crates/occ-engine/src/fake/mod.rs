@@ -84,6 +84,16 @@ impl FakeEngine {
         self
     }
 
+    /// Replaces what a running container's processes do when a file is put into it, by its path.
+    #[must_use]
+    pub fn on_upload(
+        self,
+        told: impl Fn(&ContainerSpec, &str, &mut Volumes) -> Option<Life> + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|world| world.told = Arc::new(told));
+        self
+    }
+
     /// Decides whether the engine's disk is full for a call that takes space, by its subject.
     #[must_use]
     pub fn with_full_disk(self, full: impl Fn(Op, &str) -> bool + Send + Sync + 'static) -> Self {

@@ -117,7 +117,11 @@ impl Engine for FakeEngine {
     async fn upload(&self, container: &str, files: &[GuestFile]) -> Result<(), Error> {
         self.call(Op::Upload, container, |world| {
             world.find(container)?;
-            files.iter().cloned().try_for_each(|file| world.put(container, file))
+            for file in files {
+                world.put(container, file.clone())?;
+                world.notice(container, &file.path);
+            }
+            Ok(())
         })
     }
 

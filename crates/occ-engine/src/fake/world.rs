@@ -21,6 +21,7 @@ use crate::logs::Source;
 const BEGINNING: u64 = 1_767_225_600;
 
 type Start = dyn Fn(&ContainerSpec, &mut Volumes) -> Life + Send + Sync;
+type Told = dyn Fn(&ContainerSpec, &str, &mut Volumes) -> Option<Life> + Send + Sync;
 type Full = dyn Fn(Op, &str) -> bool + Send + Sync;
 type Program = dyn Fn(&ExecSpec, &[u8]) -> Ran + Send + Sync;
 type Hook = Box<dyn FnOnce(&mut World) + Send>;
@@ -53,6 +54,7 @@ pub struct World {
     pub(super) before: Vec<(Op, Hook)>,
     pub(super) after: Vec<(Op, Hook)>,
     pub(super) life: Arc<Start>,
+    pub(super) told: Arc<Told>,
     pub(super) program: Arc<Program>,
     pub(super) full: Arc<Full>,
     /// What happens at the call of that number.
@@ -77,6 +79,7 @@ impl World {
             before: Vec::new(),
             after: Vec::new(),
             life: Arc::new(|_, _| Life::runs()),
+            told: Arc::new(|_, _, _| None),
             program: Arc::new(|_, _| Ran { code: 127, ..Ran::default() }),
             full: Arc::new(|_, _| false),
             blow: None,

@@ -25,9 +25,11 @@ fn sessions(stage: &Stage) -> Vec<String> {
 async fn the_old_sandbox_works_until_the_new_image_has_proved_itself_on_copies() {
     let stage = running().await;
     let plan = plan_update(&stage, &Change::of(Cause::Update)).await.expect("plan");
-    let first = ["begin", "copy", "try", "tried", "trial-over", "stop-old", "snapshot", "aside"];
-    let then = ["create", "files", "start", "ready", "sessions", "locked", "record", "finish"];
-    assert_eq!(kinds(&plan), [first, then].concat());
+    let trial = ["begin", "copy", "try", "tried", "trial-over"];
+    let ahead = ["create", "files", "ready-copies"];
+    let away = ["stop-old", "snapshot", "aside", "take-place", "start"];
+    let then = ["ready", "sessions", "locked", "record", "finish"];
+    assert_eq!(kinds(&plan), [&trial[..], &ahead, &away, &then].concat());
 }
 
 #[tokio::test]
@@ -179,7 +181,7 @@ async fn an_update_without_a_copy_neither_copies_nor_tries() {
     let stage = running().await;
     let change = Change { snapshot: false, ..Change::of(Cause::Update) };
     let plan = plan_update(&stage, &change).await.expect("plan");
-    assert_eq!(kinds(&plan)[..3], ["begin", "stop-old", "aside"]);
+    assert_eq!(kinds(&plan)[..5], ["begin", "create", "files", "stop-old", "aside"]);
     let outcome = stage.apply(&Story::Update.wish(), &plan).await.expect("update");
     assert_eq!(outcome.record.previous.expect("a way back").copies, []);
 }

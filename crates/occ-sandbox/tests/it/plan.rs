@@ -23,7 +23,7 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
             Step::ProveFolder { .. } => "prove-folder",
             Step::CreateContainer { .. } => "create",
             Step::ProveMounts { .. } => "prove-mounts",
-            Step::InsertFiles => "files",
+            Step::InsertFiles { .. } => "files",
             Step::Unpause => "unpause",
             Step::StopContainer => "stop",
             Step::StartContainer => "start",
@@ -38,7 +38,8 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
             Step::StopOld => "stop-old",
             Step::Snapshot { .. } => "snapshot",
             Step::SetAside { .. } => "aside",
-            Step::BringBack { .. } => "bring-back",
+            Step::TakePlace { .. } => "take-place",
+            Step::ReadyCopies { .. } => "ready-copies",
             Step::PutBack { .. } => "put-back",
             Step::Empty { .. } => "empty",
             Step::KeepSessions => "sessions",
@@ -50,9 +51,9 @@ pub(crate) fn kinds(plan: &Plan) -> Vec<&'static str> {
 
 const VOLUMES: [&str; 6] = ["volume"; 6];
 const RUN: [&str; 6] = ["create", "files", "start", "ready", "locked", "record"];
-/// The same in a change, up to where it is over.
-const RUN_CHANGED: [&str; 8] =
-    ["create", "files", "start", "ready", "sessions", "locked", "record", "finish"];
+/// The same in a change, up to where it is over, from where the old container is out of the way.
+const RUN_CHANGED: [&str; 7] =
+    ["take-place", "start", "ready", "sessions", "locked", "record", "finish"];
 
 #[tokio::test]
 async fn from_nothing_the_image_comes_first_and_the_proof_last() {
@@ -117,7 +118,8 @@ async fn a_changed_wish_asks_before_it_replaces_what_runs_and_names_what_changed
     let mut consent = Consent::none();
     consent.add(Topic::Replace);
     let Decision::Ready(plan) = stage.decide(&spec, &consent).await else { panic!("asked again") };
-    assert_eq!(kinds(&plan), [&["begin", "stop-old", "aside"][..], &RUN_CHANGED].concat());
+    let ahead = ["begin", "create", "files", "stop-old", "aside"];
+    assert_eq!(kinds(&plan), [&ahead[..], &RUN_CHANGED].concat());
 }
 
 #[tokio::test]
@@ -130,7 +132,20 @@ async fn a_stopped_sandbox_is_replaced_without_a_question() {
     let Decision::Ready(plan) = stage.decide(&spec, &Consent::none()).await else {
         panic!("asked")
     };
-    assert_eq!(kinds(&plan), [&["begin", "aside"][..], &RUN_CHANGED].concat());
+    let ahead = ["begin", "create", "files", "aside"];
+    assert_eq!(kinds(&plan), [&ahead[..], &RUN_CHANGED].concat());
+}
+
+/// To create a container gives its empty volumes to the image's user: not while somebody else works there.
+#[tokio::test]
+async fn what_belongs_to_another_user_than_the_images_is_made_after_the_old_one_is_away() {
+    let stage = Stage::with_image();
+    stage.start(&wish()).await.expect("start");
+    let plan = stage.plan(&folder(1234)).await;
+    let kinds = kinds(&plan);
+    let at = |kind| kinds.iter().position(|one| *one == kind).unwrap_or_else(|| panic!("{kind}"));
+    assert!(at("stop-old") < at("create") && at("create") < at("own"), "{kinds:?}");
+    assert!(!kinds.contains(&"take-place"), "{kinds:?}");
 }
 
 #[tokio::test]

@@ -214,16 +214,24 @@ fn mounted(spec: &ContainerSpec, place: &str) -> Option<String> {
     })
 }
 
-/// What the programs in our containers do: the copier copies, a server leaves its mark in its data.
+/// The copier copies when it is told to.
+fn copy(spec: &ContainerSpec, told: &str, volumes: &mut Volumes) -> Option<Life> {
+    if spec.name != wish().instance.copier() || told != "/go" {
+        return None;
+    }
+    for index in 0.. {
+        let Some(to) = mounted(spec, &format!("/to/{index}")) else { break };
+        let from = mounted(spec, &format!("/from/{index}"));
+        let files = from.map(|from| volumes[&from].clone()).unwrap_or_default();
+        volumes.insert(to, files);
+    }
+    Some(Life::exits(0).saying(Source::Stdout, "copied\n"))
+}
+
+/// What the programs in our containers do: the copier waits, a server leaves its mark in its data.
 pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
     if spec.name == wish().instance.copier() {
-        for index in 0.. {
-            let Some(to) = mounted(spec, &format!("/to/{index}")) else { break };
-            let from = mounted(spec, &format!("/from/{index}"));
-            let files = from.map(|from| volumes[&from].clone()).unwrap_or_default();
-            volumes.insert(to, files);
-        }
-        return Life::exits(0).saying(Source::Stdout, "copied\n");
+        return Life::runs();
     }
     if spec.entrypoint.is_some() {
         return Life::exits(0);
@@ -251,7 +259,7 @@ impl Stage {
         let dir = tempfile::tempdir().expect("tempdir");
         let home = Home::new(dir.path(), &Instance::first());
         home.create().expect("create");
-        let engine = engine.on_start(programs);
+        let engine = engine.on_start(programs).on_upload(copy);
         let server = FakeServer {
             manner: Mutex::new(Manner::Good),
             broken: Mutex::default(),
