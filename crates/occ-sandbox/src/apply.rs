@@ -287,9 +287,9 @@ async fn run_change<E: Engine, S: Server>(
         }
         Step::AwaitTrial { timeout } => changing.await_trial(spec, world, password, *timeout).await,
         Step::RemoveTrial => changing.remove_trial(spec, world).await,
-        Step::ReadyCopies { copies } => changing.ready_copies(copies, spec, world).await,
+        Step::CopyAhead { copies, .. } => changing.copy_ahead(copies, spec, world).await,
         Step::StopOld => changing.stop_old(world, password).await,
-        Step::Snapshot { .. } => changing.snapshot(world).await,
+        Step::Snapshot => changing.snapshot(world).await,
         Step::SetAside { .. } => changing.set_aside(world).await,
         Step::TakePlace { from } => changing.take_place(from, world).await,
         Step::PutBack { copies } => changing.put_back(copies, spec, world).await,

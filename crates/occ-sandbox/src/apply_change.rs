@@ -7,7 +7,7 @@ use occ_engine::{ContainerSpec, Engine, ImageId, Phase};
 
 use crate::backup::{BackupError, Filling, fill_volumes};
 use crate::change::{Journal, Reached, VolumeCopy};
-use crate::copier::{self, Copier, Fill};
+use crate::copier::{self, Copier, Fill, Flush};
 use crate::error::ApplyError;
 use crate::health;
 use crate::password::Password;
@@ -40,7 +40,7 @@ impl Changing {
         Ok(Self { journal, sessions: None, copier: None })
     }
 
-    /// Copies volumes for the trial, with the old sandbox frozen so that they fit each other.
+    /// Copies volumes for the trial; the old sandbox is frozen for the last of it, so that they fit each other.
     pub(crate) async fn copy_for_trial<E: Engine, S: Server>(
         &mut self,
         copies: &[VolumeCopy],
@@ -51,12 +51,12 @@ impl Changing {
         let engine = world.engine;
         let name = &self.journal.name;
         self.sessions = health::sessions(world, name, password).await?;
-        let copier = self.copier(copies, spec, world).await?;
-        let failed = || ApplyError::engine("freeze the sandbox");
+        let copier = self.copier(copies, spec, world, Flush::No).await?;
+        let failed = || ApplyError::engine("let the sandbox go on");
         let state = engine.container(name).await.map_err(failed())?;
         let runs = state.is_some_and(|state| state.phase == Phase::Running);
         if runs {
-            engine.pause_container(name).await.map_err(failed())?;
+            engine.pause_container(name).await.map_err(ApplyError::NotFrozen)?;
         }
         let copied = copier.copy(world).await;
         if runs {
@@ -119,18 +119,18 @@ impl Changing {
         stopped.map_err(ApplyError::engine("stop the old sandbox"))
     }
 
-    /// Makes everything ready for copying volumes.
-    pub(crate) async fn ready_copies<E: Engine, S>(
+    /// Copies volumes ahead, while the old sandbox works.
+    pub(crate) async fn copy_ahead<E: Engine, S>(
         &mut self,
         copies: &[VolumeCopy],
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
     ) -> Result<(), ApplyError> {
-        self.copier = Some(self.copier(copies, spec, world).await?);
+        self.copier = Some(self.copier(copies, spec, world, Flush::Yes).await?);
         Ok(())
     }
 
-    /// Copies volumes as the old sandbox left them.
+    /// Copies what the old sandbox has changed since, as it left it.
     pub(crate) async fn snapshot<E: Engine, S>(
         &mut self,
         world: &World<'_, E, S>,
@@ -231,6 +231,7 @@ impl Changing {
         copies: &[VolumeCopy],
         spec: &SandboxSpec,
         world: &World<'_, E, S>,
+        flush: Flush,
     ) -> Result<Copier, ApplyError> {
         for VolumeCopy { copy, .. } in copies {
             let made = world.engine.create_volume(copy, &spec.claim().labels()).await;
@@ -238,7 +239,7 @@ impl Changing {
         }
         let fills: Vec<Fill<'_>> =
             copies.iter().map(|one| Fill { from: Some(&one.volume), to: &one.copy }).collect();
-        Copier::ready(world, spec.claim(), self.image(), &fills).await
+        Copier::ready(world, spec.claim(), self.image(), &fills, flush).await
     }
 
     fn image(&self) -> ImageId {

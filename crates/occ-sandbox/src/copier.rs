@@ -14,26 +14,21 @@ use crate::world::World;
 /// How long copying may take; it ends with Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
-/// Waits to be told, for not much longer than an old sandbox may take to stop: whoever was to tell may have
-/// been killed. Then it empties each `/to/N` and fills it from `/from/N` where there is one. GNU cp shares the blocks where
-/// the file system can (`--reflink=auto` is its default since 9.0).
-const SCRIPT: &str = r#"set -e
-waited=0
-until [ -e /go ]; do
-	[ "$waited" -lt 5000 ]
-	waited=$((waited + 1))
-	sleep 0.02
-done
-for to in /to/*; do
-	n=${to#/to/}
-	rm -rf -- "$to"/* "$to"/.[!.]* "$to"/..?*
-	[ ! -d "/from/$n" ] || cp -a "/from/$n/." "$to/"
-done
-echo copied"#;
+/// Empties each `/to/N` and fills it from `/from/N` where there is one, while others may still write there;
+/// then waits to be told that nobody does any more, and makes up for what has changed.
+///
+/// Unchanged is what had the same inode, size and change time before it was first copied, and no change time
+/// so recent that another change could have the same. A first copying that failed counts for nothing.
+/// GNU cp shares the blocks where the file system can (`--reflink=auto` is its default since 9.0).
+///
+/// It does not wait for ever: whoever was to tell it may have been killed.
+const SCRIPT: &str = include_str!("copier.sh");
 
 /// The file that tells it to begin.
 const GO: &str = "/go";
 
+/// What it says when only what changes from then on is left to copy.
+const READY: &str = "ready";
 /// What it says when it is done.
 const DONE: &str = "copied";
 
@@ -60,21 +55,31 @@ pub(crate) async fn fill<E: Engine, S>(
     if fills.is_empty() {
         return Ok(());
     }
-    Copier::ready(world, claim, image, fills).await?.copy(world).await
+    Copier::ready(world, claim, image, fills, Flush::No).await?.copy(world).await
 }
 
-/// A container that runs and waits for the word to copy.
+/// Whether what is copied ahead has to be on the disk, or may still be on its way there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// On the disk: whatever waits for the disk later waits for little.
+    Yes,
+    /// On its way.
+    No,
+}
+
+/// A container that has copied what is there and waits for the word to copy what has changed.
 pub(crate) struct Copier {
     name: String,
 }
 
 impl Copier {
-    /// Has everything at hand for [`fill`]; nothing is copied yet.
+    /// Copies what is there, while others may still write to it.
     pub(crate) async fn ready<E: Engine, S>(
         world: &World<'_, E, S>,
         claim: Claim<'_>,
         image: ImageId,
         fills: &[Fill<'_>],
+        flush: Flush,
     ) -> Result<Self, ApplyError> {
         let looking = || ApplyError::engine("look at the volumes");
         for from in fills.iter().filter_map(|fill| fill.from) {
@@ -82,13 +87,14 @@ impl Copier {
                 return Err(ProbeError::NoSource { volume: from.to_owned() }.into());
             }
         }
-        let copier = container(claim, image, fills);
-        let name = copier.name.clone();
+        let copier = container(claim, image, fills, flush);
+        let ready = Self { name: copier.name.clone() };
         copier.start(world.engine, claim).await?;
-        Ok(Self { name })
+        ready.says(READY, world).await?;
+        Ok(ready)
     }
 
-    /// Copies.
+    /// Copies what has changed since; nobody may write to the sources any more.
     pub(crate) async fn copy<E: Engine, S>(
         self,
         world: &World<'_, E, S>,
@@ -96,7 +102,15 @@ impl Copier {
         let go = GuestFile { path: GO.to_owned(), bytes: Vec::new(), mode: 0o644, owner: (0, 0) };
         let told = world.engine.upload(&self.name, &[go]).await;
         told.map_err(ApplyError::engine("let the copying begin"))?;
-        let said = run_until(world.engine, &self.name, DONE, PATIENCE, world.cancel).await?;
+        self.says(DONE, world).await
+    }
+
+    async fn says<E: Engine, S>(
+        &self,
+        word: &str,
+        world: &World<'_, E, S>,
+    ) -> Result<(), ApplyError> {
+        let said = run_until(world.engine, &self.name, word, PATIENCE, world.cancel).await?;
         if said.code == 0 {
             Ok(())
         } else {
@@ -105,7 +119,8 @@ impl Copier {
     }
 }
 
-fn container(claim: Claim<'_>, image: ImageId, fills: &[Fill<'_>]) -> ShortLived {
+fn container(claim: Claim<'_>, image: ImageId, fills: &[Fill<'_>], flush: Flush) -> ShortLived {
+    let flush = if flush == Flush::Yes { "FLUSH=yes\n" } else { "" };
     let mount = |name: &str, side: &str, index: usize| Mount::Volume {
         name: name.to_owned(),
         target: format!("/{side}/{index}"),
@@ -120,7 +135,7 @@ fn container(claim: Claim<'_>, image: ImageId, fills: &[Fill<'_>]) -> ShortLived
         name: claim.instance.copier(),
         image,
         user: "0:0".to_owned(),
-        script: SCRIPT.to_owned(),
+        script: format!("{flush}{SCRIPT}"),
         mounts: mounts.collect(),
         isolation: Isolation::Capabilities(BTreeSet::from(kept)),
     }

@@ -22,6 +22,9 @@ pub enum ApplyError {
         #[source]
         source: occ_engine::Error,
     },
+    /// The sandbox could not be frozen: not every engine can.
+    #[error("could not freeze the sandbox")]
+    NotFrozen(#[source] occ_engine::Error),
     /// No image could be pulled.
     #[error("Failed to pull prebuilt image: {}", attempts.iter().map(PullAttempt::to_string).collect::<Vec<_>>().join("; "))]
     Pull {

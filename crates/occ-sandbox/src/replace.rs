@@ -173,15 +173,14 @@ impl Old<'_> {
     }
 }
 
-/// Steps that stop what runs and copy what it left; it is away for no longer than that takes.
+/// Steps that copy what runs and stop it; it is away for no longer than what it changed meanwhile takes.
 pub(crate) fn stop_and_copy(up: bool, copies: Vec<VolumeCopy>, seen: &Surroundings) -> Vec<Step> {
     let stop = up.then_some(Step::StopOld);
     if copies.is_empty() {
         return stop.into_iter().collect();
     }
-    let ready = Step::ReadyCopies { copies: copies.clone() };
-    let copy = Step::Snapshot { bytes: size(seen, &copies), copies };
-    [ready].into_iter().chain(stop).chain([copy]).collect()
+    let ahead = Step::CopyAhead { bytes: size(seen, &copies), copies };
+    [ahead].into_iter().chain(stop).chain([Step::Snapshot]).collect()
 }
 
 pub(crate) fn copy_of(volume: &str, suffix: &str) -> VolumeCopy {

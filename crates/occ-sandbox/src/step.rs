@@ -44,7 +44,7 @@ pub enum Step {
         /// What the old container lacks; empty when it is replaced for another reason.
         because: Vec<Drift>,
     },
-    /// Copy volumes for the trial; the old sandbox is frozen meanwhile.
+    /// Copy volumes for the trial; the old sandbox is frozen for the last of it.
     CopyForTrial {
         /// What is copied.
         copies: Vec<VolumeCopy>,
@@ -64,20 +64,17 @@ pub enum Step {
     },
     /// Remove the trial and its copies.
     RemoveTrial,
-    /// Have everything at hand for copying volumes, so that the old sandbox is away for the copying alone.
-    ReadyCopies {
-        /// What will be copied.
-        copies: Vec<VolumeCopy>,
-    },
-    /// Stop the old sandbox.
-    StopOld,
-    /// Copy volumes as the old sandbox left them, to be able to go back.
-    Snapshot {
+    /// Copy volumes ahead, while the old sandbox works.
+    CopyAhead {
         /// What is copied.
         copies: Vec<VolumeCopy>,
         /// Bytes, as far as known.
         bytes: Option<u64>,
     },
+    /// Stop the old sandbox.
+    StopOld,
+    /// Copy what has changed since, as the old sandbox left it, to be able to go back.
+    Snapshot,
     /// Give the old container another name; it stays as it is.
     SetAside {
         /// That name.
@@ -181,7 +178,7 @@ impl fmt::Display for Step {
             }
             Self::CopyForTrial { copies, bytes } => write!(
                 f,
-                "copy {}{} for a trial, with the sandbox frozen",
+                "copy {}{} for a trial, the sandbox frozen for the last of it",
                 volumes(copies),
                 sized(*bytes)
             ),
@@ -194,11 +191,11 @@ impl fmt::Display for Step {
                 timeout.as_secs()
             ),
             Self::RemoveTrial => f.write_str("remove the trial and its copies"),
-            Self::ReadyCopies { copies } => write!(f, "get ready to copy {}", volumes(copies)),
-            Self::StopOld => f.write_str("stop the old sandbox"),
-            Self::Snapshot { copies, bytes } => {
+            Self::CopyAhead { copies, bytes } => {
                 write!(f, "keep a copy of {}{} for the way back", volumes(copies), sized(*bytes))
             }
+            Self::StopOld => f.write_str("stop the old sandbox"),
+            Self::Snapshot => f.write_str("copy what has changed meanwhile"),
             Self::SetAside { aside } => write!(f, "set the old container aside: {aside}"),
             Self::TakePlace { from } => write!(f, "give the container the sandbox's name: {from}"),
             Self::PutBack { copies } => {

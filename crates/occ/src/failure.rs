@@ -194,7 +194,7 @@ impl From<ApplyError> for Failure {
             other => other,
         };
         let exit = match &error {
-            ApplyError::Engine { .. } => Exit::Engine,
+            ApplyError::Engine { .. } | ApplyError::NotFrozen(_) => Exit::Engine,
             ApplyError::Pull { .. } => Exit::Network,
             ApplyError::Build(error) => build_exit(error),
             ApplyError::Probe(_)
@@ -211,7 +211,13 @@ impl From<ApplyError> for Failure {
         };
         let mut failure = Self::of(exit, &error);
         match error {
-            ApplyError::Engine { source, .. } => failure = engine_hints(failure, &source),
+            // Podman without root under version 1 of control groups, for one.
+            ApplyError::NotFrozen(EngineError::Refused { .. }) => {
+                failure = failure.hint("this engine may not be able to; stop it first: occ stop");
+            }
+            ApplyError::Engine { source, .. } | ApplyError::NotFrozen(source) => {
+                failure = engine_hints(failure, &source);
+            }
             ApplyError::Pull { .. } => {
                 failure = failure
                     .hint("build it on this machine: occ start --yes")
@@ -605,6 +611,18 @@ impl From<std::io::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_that_cannot_freeze_is_told_from_one_that_is_gone() {
+        let message = "can not pause containers".to_owned();
+        let cannot = ApplyError::NotFrozen(EngineError::Refused { status: 500, message });
+        let endpoint = "unix:///run/docker.sock".to_owned();
+        let gone = ApplyError::NotFrozen(EngineError::NotRunning { endpoint, source: None });
+        let [cannot, gone] = [cannot, gone].map(Failure::from);
+        assert_eq!((cannot.exit, gone.exit), (Exit::Engine, Exit::Engine));
+        assert!(cannot.hints[0].ends_with("occ stop"), "{:?}", cannot.hints);
+        assert!(gone.hints[0].contains("start docker"), "{:?}", gone.hints);
+    }
 
     #[test]
     fn hints_can_be_typed_as_they_stand_whichever_instance_is_meant() {

@@ -21,8 +21,9 @@ const METHOD: &str = "\
 - The downtime of an update is the longest time without an answer of the health endpoint, asked every
   25 ms while the update goes on, until also an endpoint that needs a working instance answers. It
   stands beside a cold start as above. The two images differ in a label.
-- The snapshot is the step of `occ update` that copies the data for the way back, with 100 files of
-  10 MB of noise in it; it stands beside `cp -a` of the same files inside the sandbox.
+- The snapshot is the step of `occ update` that copies the data for the way back, while the sandbox
+  works, and waits until they are on the disk; it has 100 files of 10 MB of noise to copy. It stands
+  beside `cp -a` of the same files inside the sandbox, which does not wait for the disk.
 - A figure is the median; in brackets the quartiles. *Counts* is the difference of the medians, the
   part that is `occ`'s own; *used* is its share of the budget.
 

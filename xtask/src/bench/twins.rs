@@ -47,7 +47,7 @@ impl<'a> Twins<'a> {
         let (mut begun, mut took) = (None, None);
         for line in said.lines().map_while(Result::ok).filter(|line| line.starts_with('[')) {
             took = took.or_else(|| begun.map(|begun: Instant| begun.elapsed()));
-            if line.contains("keep a copy") {
+            if line.contains("keep a copy of") {
                 begun = Some(Instant::now());
             }
         }

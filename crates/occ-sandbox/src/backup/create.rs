@@ -222,7 +222,7 @@ async fn freeze<'a, E: Engine>(
         Ok(()) => Ok(Some((container.name.as_str(), Instant::now()))),
         // It ended a moment ago: nothing writes any more.
         Err(occ_engine::Error::Conflict { .. } | occ_engine::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(ApplyError::engine("freeze the sandbox")(error).into()),
+        Err(error) => Err(ApplyError::NotFrozen(error).into()),
     }
 }
 

@@ -26,7 +26,7 @@ async fn the_old_sandbox_works_until_the_new_image_has_proved_itself_on_copies()
     let stage = running().await;
     let plan = plan_update(&stage, &Change::of(Cause::Update)).await.expect("plan");
     let trial = ["begin", "copy", "try", "tried", "trial-over"];
-    let ahead = ["create", "files", "ready-copies"];
+    let ahead = ["create", "files", "copy-ahead"];
     let away = ["stop-old", "snapshot", "aside", "take-place", "start"];
     let then = ["ready", "sessions", "locked", "record", "finish"];
     assert_eq!(kinds(&plan), [&trial[..], &ahead, &away, &then].concat());

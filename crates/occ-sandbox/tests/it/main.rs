@@ -4,6 +4,7 @@ mod apply;
 mod backups;
 mod change;
 mod choice;
+mod copying;
 mod crash;
 mod faults;
 mod given;

@@ -214,24 +214,29 @@ fn mounted(spec: &ContainerSpec, place: &str) -> Option<String> {
     })
 }
 
-/// The copier copies when it is told to.
-fn copy(spec: &ContainerSpec, told: &str, volumes: &mut Volumes) -> Option<Life> {
-    if spec.name != wish().instance.copier() || told != "/go" {
+/// The copier copies once more when it is told to, and is done.
+fn told(spec: &ContainerSpec, path: &str, volumes: &mut Volumes) -> Option<Life> {
+    if spec.name != wish().instance.copier() || path != "/go" {
         return None;
     }
+    copy(spec, volumes);
+    Some(Life::exits(0).saying(Source::Stdout, "copied\n"))
+}
+
+fn copy(spec: &ContainerSpec, volumes: &mut Volumes) {
     for index in 0.. {
         let Some(to) = mounted(spec, &format!("/to/{index}")) else { break };
         let from = mounted(spec, &format!("/from/{index}"));
         let files = from.map(|from| volumes[&from].clone()).unwrap_or_default();
         volumes.insert(to, files);
     }
-    Some(Life::exits(0).saying(Source::Stdout, "copied\n"))
 }
 
-/// What the programs in our containers do: the copier waits, a server leaves its mark in its data.
+/// What the programs in our containers do: the copier copies, a server leaves its mark in its data.
 pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
     if spec.name == wish().instance.copier() {
-        return Life::runs();
+        copy(spec, volumes);
+        return Life::runs().saying(Source::Stdout, "ready\n");
     }
     if spec.entrypoint.is_some() {
         return Life::exits(0);
@@ -259,7 +264,7 @@ impl Stage {
         let dir = tempfile::tempdir().expect("tempdir");
         let home = Home::new(dir.path(), &Instance::first());
         home.create().expect("create");
-        let engine = engine.on_start(programs).on_upload(copy);
+        let engine = engine.on_start(programs).on_upload(told);
         let server = FakeServer {
             manner: Mutex::new(Manner::Good),
             broken: Mutex::default(),

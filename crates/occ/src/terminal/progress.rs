@@ -115,7 +115,7 @@ impl Progress {
                     Step::Pull { .. }
                         | Step::Build { .. }
                         | Step::CopyForTrial { .. }
-                        | Step::Snapshot { .. }
+                        | Step::CopyAhead { .. }
                         | Step::PutBack { .. }
                 );
                 let worth = if long || self.verbose { Worth::News } else { Worth::More };
