@@ -18,7 +18,7 @@ use crate::verdict::{Code, Reason};
 
 /// How the kinds of bundles begin, whatever their version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// How many things are fetched at the same time.
 const AT_ONCE: usize = 6;

@@ -16,8 +16,9 @@ use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::verdict::{Code, Reason, Signer};
 
 pub(crate) const ANNOTATION_SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-const ANNOTATION_CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
-const ANNOTATION_BUNDLE: &str = "dev.sigstore.cosign/bundle";
+pub(crate) const ANNOTATION_CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+pub(crate) const ANNOTATION_CHAIN: &str = "dev.sigstore.cosign/chain";
+pub(crate) const ANNOTATION_BUNDLE: &str = "dev.sigstore.cosign/bundle";
 const ANNOTATION_STAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// What the document calls itself.
 pub(crate) const KIND: &str = "cosign container image signature";

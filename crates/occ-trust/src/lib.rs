@@ -13,6 +13,7 @@
 //! | [`Verdict`] | what was found out |
 //! | [`Expectations`] | what is remembered: seen signed by whom, and how new |
 //! | [`Admitted`] | what may be run, with the reason |
+//! | [`ToSign`], [`SigningWith`], [`Bundle`] | what is signed, with what, and what comes of it |
 
 mod admission;
 mod asked;
@@ -28,6 +29,7 @@ mod judge;
 mod legacy;
 mod policy;
 mod root;
+mod sign;
 mod statement;
 mod verdict;
 
@@ -42,6 +44,12 @@ pub use expectation::{Expectation, Expectations, Forgotten};
 pub use judge::{Case, judge};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
+pub use sign::{
+    Ambient, Attachment, BUILD_TYPE, Builder, Bundle, IdentityToken, KeyError, LOCAL_BUILDER,
+    Label, LegacySignature, LogKind, NotABill, Provenance, Resource, Services, SignError,
+    SigningKey, SigningWith, ToSign, attach, attach_legacy, referrer, sign, sign_legacy,
+    slsa_level,
+};
 pub use statement::{CYCLONE_DX, PROVENANCE, SIGNATURE};
 pub use verdict::{
     ANNOTATION_REF, ANNOTATION_SEQ, ANNOTATION_VERSION, Attestation, Code, Finding, Proof, Reason,
