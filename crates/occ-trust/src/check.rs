@@ -7,8 +7,8 @@ use serde_json::Value;
 use sigstore_verify::crypto::{FulcioCiClaims, KeyAlgorithm, verify_signature};
 use sigstore_verify::types::{Bundle, SignatureBytes, pae};
 use sigstore_verify::{
-    CertificateError, Error, PublicKeyVerificationPolicy, TimestampError, TransparencyLogError,
-    VerificationPolicy, VerificationResult,
+    CertificateError, Error, PublicKeyVerificationPolicy, SubjectAltName, TimestampError,
+    TransparencyLogError, VerificationPolicy, VerificationResult,
 };
 
 use crate::crypto;
@@ -207,7 +207,18 @@ fn signer(verified: &VerificationResult) -> Result<Signer, Reason> {
     let nameless =
         |what: &str| Reason::new(Code::Certificate, format!("the certificate has no {what}"));
     let issuer = verified.issuer().ok_or_else(|| nameless("issuer"))?.to_owned();
-    let subject = verified.identity().ok_or_else(|| nameless("name"))?.as_str().to_owned();
+    let name = verified.identity().ok_or_else(|| nameless("name"))?;
+    // An address of a place and one of a person never read alike, so that the text alone says which it is.
+    let is_place = name.as_str().contains("://");
+    let is_of_its_kind = match name {
+        SubjectAltName::Uri(_) => is_place,
+        SubjectAltName::Email(_) => !is_place,
+        _ => false,
+    };
+    if !is_of_its_kind {
+        return Err(Reason::new(Code::Certificate, format!("{name} is a name of another kind")));
+    }
+    let subject = name.as_str().to_owned();
     let claims = verified.certificate().map(|certificate| claims(&certificate.ci_claims));
     Ok(Signer::Certificate { issuer, subject, claims: Box::new(claims.unwrap_or_default()) })
 }

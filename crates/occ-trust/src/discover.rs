@@ -1,7 +1,7 @@
 //! Looking for what belongs to an image, everywhere where it could be: every channel of every registry, and
 //! nothing is left out for what a list says it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -171,21 +171,17 @@ fn told(error: &Error) -> String {
 /// Returns what is listed somewhere and not at a registry of which every channel answered.
 fn differing(places: &[Client], asked: &[Asking], found: &[Found]) -> Vec<(Host, Digest)> {
     let mut out = Vec::new();
+    let everything: BTreeSet<_> = found.iter().filter_map(Found::digest).collect();
     for place in places {
         let host = place.host().to_string();
         let own = |asking: &&Asking| asking.registry == host;
         if asked.iter().filter(own).any(|asking| matches!(asking.answer, Answer::Failed { .. })) {
             continue;
         }
-        let here = |digest: &Digest| {
-            found.iter().any(|one| one.place.host() == place.host() && one.digest() == Some(digest))
-        };
-        for digest in found.iter().filter_map(Found::digest) {
-            let pair = (place.host().clone(), digest.clone());
-            if !here(digest) && !out.contains(&pair) {
-                out.push(pair);
-            }
-        }
+        let here = found.iter().filter(|one| one.place.host() == place.host());
+        let here: BTreeSet<_> = here.filter_map(Found::digest).collect();
+        let missing = everything.difference(&here).take(MOST_ENTRIES);
+        out.extend(missing.map(|digest| (place.host().clone(), (*digest).clone())));
     }
     out
 }

@@ -76,12 +76,14 @@ pub(crate) fn signature(
     }
     let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
     let annotations = document.optional.unwrap_or_default().into_iter().filter_map(text).collect();
-    let signature = decode(beside.get(ANNOTATION_SIGNATURE).map_or("", String::as_str))?;
+    let signature = beside.get(ANNOTATION_SIGNATURE);
+    let signature =
+        signature.ok_or_else(|| Reason::new(Code::Bundle, "the signature is missing"))?;
     let (signer, times) = if beside.contains_key(ANNOTATION_CERTIFICATE) {
-        let content = ("messageSignature", json!({ "signature": beside[ANNOTATION_SIGNATURE] }));
+        let content = ("messageSignature", json!({ "signature": signature }));
         bench.by_certificate(&bundle(beside, content)?, payload)?
     } else {
-        by_any_key(bench, payload, &signature)?
+        by_any_key(bench, payload, &decode(signature)?)?
     };
     let says = Says::Named(Named { reference: identity.reference, annotations });
     Ok(Checked { signer, times, says })
