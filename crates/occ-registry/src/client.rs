@@ -39,6 +39,14 @@ impl Registries {
         Self { shared: Arc::new(Shared { settings, wire, turns: Mutex::default() }) }
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.shared.wire
+    }
+
     /// Returns a client for one repository; nothing is sent yet.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //! | [`Referrers`] | what is about a manifest, from the API and from the tag |
 //! | [`copy`] | an image with everything that refers to it, byte for byte |
 //! | [`Mirrors`] | places that hold the same; the first that answers gives the bytes, all must agree |
+//! | [`Errand`] | a request to a service beside the registries, on the same way |
 //! | [`Keychain`] | credentials: Docker's configuration, a helper, the environment |
 //!
 //! ```no_run
@@ -33,6 +34,7 @@ mod auth;
 mod blob;
 mod client;
 mod copy;
+mod errand;
 mod error;
 mod keychain;
 mod manifest;
@@ -50,6 +52,7 @@ pub use auth::ChallengeError;
 pub use blob::BlobStream;
 pub use client::{Client, Registries};
 pub use copy::{Copied, Event, copy};
+pub use errand::Errand;
 pub use error::{Cause, Error, Reason};
 pub use keychain::{Credentials, EnvironmentLogin, Keychain, KeychainError};
 pub use manifest::{Document, MANIFEST_LIMIT, ManifestError, RawManifest};

@@ -1,5 +1,5 @@
 //! Peers and benches for the tests of the command line: a hermetic runner, a terminal, a container
-//! daemon of one's own, a registry, and images that stand in for the real one.
+//! daemon of one's own, a registry, everything that keyless signing needs, and images that stand in for the real one.
 //!
 //! Everything here panics with what was expected and what was seen: a missing program or daemon is
 //! a failed test, never a skipped one.
@@ -12,6 +12,7 @@ mod daemon;
 mod disk;
 mod environment;
 mod fake_registry;
+mod keyless;
 mod pty;
 mod registry;
 mod root;
@@ -27,6 +28,7 @@ pub use daemon::Daemon;
 pub use disk::SmallDisk;
 pub use environment::free_port;
 pub use fake_registry::{Change, Door, FakeRegistry, Fault, Harm, Referring, Request};
+pub use keyless::{Draft, Keyless, Logged, OldSignature, San, Sct, Who};
 pub use pty::Terminal;
 pub use registry::Registry;
 pub use root::{as_root, is_root};

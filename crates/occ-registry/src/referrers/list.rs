@@ -62,15 +62,10 @@ struct List {
     manifests: Vec<Value>,
 }
 
-impl Client {
-    /// Returns what refers to a manifest, unfiltered, from the API and from the tag.
-    ///
-    /// # Errors
-    /// [`Error`] when one of the two could not be asked. That is not the same as nothing being there.
-    pub async fn referrers(&self, digest: &ManifestDigest) -> Result<Referrers, Error> {
-        let api = self.referrers_api(digest).await?;
-        let tag = self.referrers_tag(digest).await?;
-        let mut found = Referrers {
+impl Referrers {
+    /// Puts both lists together.
+    fn gather(api: Option<Vec<Value>>, tag: tag::Found) -> Self {
+        let mut found = Self {
             listed: Vec::new(),
             unreadable: 0,
             api: api.as_ref().map_or(ApiList::Absent, |list| ApiList::Listed(list.len())),
@@ -92,7 +87,34 @@ impl Client {
                 Err(_) => found.unreadable += 1,
             }
         }
-        Ok(found)
+        found
+    }
+}
+
+impl Client {
+    /// Returns what refers to a manifest, unfiltered, from the API and from the tag.
+    ///
+    /// # Errors
+    /// [`Error`] when one of the two could not be asked. That is not the same as nothing being there.
+    pub async fn referrers(&self, digest: &ManifestDigest) -> Result<Referrers, Error> {
+        let api = self.referrers_api(digest).await?;
+        Ok(Referrers::gather(api, self.referrers_tag(digest).await?))
+    }
+
+    /// Returns what the API alone lists.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be asked.
+    pub async fn referrers_by_api(&self, digest: &ManifestDigest) -> Result<Referrers, Error> {
+        Ok(Referrers::gather(self.referrers_api(digest).await?, tag::Found::Nothing))
+    }
+
+    /// Returns what the tag alone lists.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be asked.
+    pub async fn referrers_by_tag(&self, digest: &ManifestDigest) -> Result<Referrers, Error> {
+        Ok(Referrers::gather(None, self.referrers_tag(digest).await?))
     }
 
     /// Returns the manifest behind a listed entry, if it is really about `subject`.

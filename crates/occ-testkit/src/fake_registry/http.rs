@@ -39,7 +39,7 @@ impl Request {
 }
 
 /// Returns the fields of a query or of a form, unescaped.
-pub(super) fn form(text: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn form(text: &str) -> impl Iterator<Item = (String, String)> {
     let fields = text.split('&').filter_map(|field| field.split_once('='));
     fields.map(|(name, value)| (unescape(name), unescape(value)))
 }
@@ -65,28 +65,28 @@ fn unescape(text: &str) -> String {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    pub(super) fn body(self, media_type: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn body(self, media_type: &str, body: Vec<u8>) -> Self {
         Self { body, ..self.with("content-type", media_type) }
     }
 
     /// Returns a refusal with its code (distribution spec, "Error Codes").
-    pub(super) fn refusal(status: u16, code: &str) -> Self {
+    pub(crate) fn refusal(status: u16, code: &str) -> Self {
         let body = serde_json::json!({
             "errors": [{ "code": code, "message": "as you can see", "detail": {} }],
         });
@@ -95,14 +95,14 @@ impl Answer {
 }
 
 /// A request and the connection that waits for its answer.
-pub(super) struct Exchange {
-    pub(super) request: Request,
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
     stream: TcpStream,
 }
 
 impl Exchange {
     /// Reads a request; none when the connection ended before it.
-    pub(super) fn read(stream: TcpStream) -> io::Result<Option<Self>> {
+    pub(crate) fn read(stream: TcpStream) -> io::Result<Option<Self>> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut head = Vec::new();
@@ -132,13 +132,13 @@ impl Exchange {
     }
 
     /// Answers.
-    pub(super) fn write(mut self, answer: &Answer) -> io::Result<()> {
+    pub(crate) fn write(mut self, answer: &Answer) -> io::Result<()> {
         self.head(answer, Some(answer.body.len()))?;
         self.write_body(&answer.body)
     }
 
     /// Writes the head of an answer whose body has this length.
-    pub(super) fn head(&mut self, answer: &Answer, length: Option<usize>) -> io::Result<()> {
+    pub(crate) fn head(&mut self, answer: &Answer, length: Option<usize>) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
         // 204 has no body (RFC 9110, 15.3.5).
         if let Some(length) = length.filter(|_| answer.status != 204) {
@@ -152,7 +152,7 @@ impl Exchange {
     }
 
     /// Writes a part of the body.
-    pub(super) fn write_body(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_body(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.request.method == "HEAD" {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Exchange {
     }
 
     /// Keeps silent until the other side gives up.
-    pub(super) fn keep_silent(mut self) -> io::Result<()> {
+    pub(crate) fn keep_silent(mut self) -> io::Result<()> {
         let mut rest = [0; 1024];
         while self.stream.read(&mut rest)? > 0 {}
         Ok(())

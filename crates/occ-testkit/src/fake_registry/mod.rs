@@ -6,7 +6,7 @@
 mod answer;
 mod door;
 mod fault;
-mod http;
+pub(crate) mod http;
 mod referrers;
 mod store;
 mod upload;
