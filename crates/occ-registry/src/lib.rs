@@ -43,6 +43,7 @@ mod push;
 mod referrers;
 mod secret;
 mod settings;
+mod tags;
 mod wire;
 
 pub use address::{AddressError, Scheme};
@@ -53,7 +54,7 @@ pub use copy::{Copied, Event, copy};
 pub use error::{Cause, Error, Reason};
 pub use keychain::{Credentials, EnvironmentLogin, Keychain, KeychainError};
 pub use manifest::{Document, MANIFEST_LIMIT, ManifestError, RawManifest};
-pub use mirrors::{Agreed, Attempt, Exhausted, MirroredBlob, Mirrors, ResolveError};
+pub use mirrors::{Agreed, Asking, Attempt, Exhausted, MirroredBlob, Mirrors, ResolveError};
 pub use patience::{Patience, Pause};
 pub use pull::Resolved;
 pub use push::{FileSource, Pushed, Source};
