@@ -34,8 +34,16 @@ const ROOMS: &[Room] = &[
     room("occ-registry", 1, &["occ-oci"]),
     room("occ-image", 2, &["occ-oci", "occ-layer"]),
     room("occ-engine", 2, &["occ-oci"]),
-    room("occ-sandbox", 3, &["occ-oci", "occ-layer", "occ-image", "occ-opencode", "occ-engine"]),
-    room("occ", 4, &["occ-oci", "occ-image", "occ-opencode", "occ-engine", "occ-sandbox"]),
+    room(
+        "occ-sandbox",
+        3,
+        &["occ-oci", "occ-layer", "occ-registry", "occ-image", "occ-opencode", "occ-engine"],
+    ),
+    room(
+        "occ",
+        4,
+        &["occ-oci", "occ-registry", "occ-image", "occ-opencode", "occ-engine", "occ-sandbox"],
+    ),
     shed("occ-testkit", &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),
     shed("xtask", &["occ", "occ-image"]),
 ];

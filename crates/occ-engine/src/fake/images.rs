@@ -33,6 +33,11 @@ impl FakeImage {
         Self { config: config.to_string().into_bytes(), size: 1 << 20 }
     }
 
+    /// Returns the configuration's bytes.
+    pub fn config(&self) -> &[u8] {
+        &self.config
+    }
+
     /// Returns the id: SHA-256 of the configuration's bytes, as OCI has it.
     pub fn id(&self) -> ImageId {
         ImageId(format!("sha256:{}", hex(&Sha256::digest(&self.config))))
