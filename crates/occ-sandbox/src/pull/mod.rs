@@ -141,6 +141,54 @@ pub async fn bring<E: Engine>(
     Ok(Brought { image, name, fetched })
 }
 
+/// What an engine lacks of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// Layers that would be fetched.
+    pub layers: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Returns what would be fetched; nothing is.
+///
+/// # Errors
+/// [`PullError`].
+pub async fn lacking<E: Engine>(found: &Found, engine: &E) -> Result<Lacking, PullError> {
+    let incoming = Incoming::read(found).await?;
+    if let Some(foreign) = foreign(&incoming.facts(&found.name)) {
+        return Err(foreign.into());
+    }
+    let have = if there(&incoming, engine).await? {
+        incoming.layers.len()
+    } else if facts(engine).await?.skips_layers {
+        layers_there(&incoming, engine).await?
+    } else {
+        0
+    };
+    let lacking = &incoming.layers[have..];
+    let bytes = lacking.iter().map(|layer| layer.blob.size).sum();
+    Ok(Lacking { layers: lacking.len(), bytes })
+}
+
+async fn facts<E: Engine>(engine: &E) -> Result<EngineFacts, PullError> {
+    engine.facts().await.map_err(PullError::engine("look at the engine"))
+}
+
+/// Returns whether the engine has the image.
+async fn there<E: Engine>(incoming: &Incoming, engine: &E) -> Result<bool, PullError> {
+    let there = engine.image(&incoming.id().0).await;
+    Ok(there.map_err(PullError::engine("look for the image"))?.is_some())
+}
+
+/// Returns how many layers, from the lowest on, some image in the engine has just so.
+async fn layers_there<E: Engine>(incoming: &Incoming, engine: &E) -> Result<usize, PullError> {
+    let images = engine.images(guest::LABEL_CONTRACT).await;
+    let images = images.map_err(PullError::engine("list the images"))?;
+    let shared = |image: &ImageFacts| incoming.shared_with(&image.layers);
+    Ok(images.iter().map(shared).max().unwrap_or(0))
+}
+
 /// What one pull works with.
 struct Work<'a, E> {
     found: &'a Found,
@@ -154,18 +202,16 @@ struct Work<'a, E> {
 impl<E: Engine> Work<'_, E> {
     /// Loads the image with whatever the engine lacks of it; returns the bytes that were fetched.
     async fn load(&self) -> Result<u64, PullError> {
-        let id = self.incoming.id();
-        let there = self.engine.image(&id.0).await;
-        if there.map_err(PullError::engine("look for the image"))?.is_some() {
-            let named = self.engine.tag_image(&id, self.name).await;
+        if there(self.incoming, self.engine).await? {
+            let named = self.engine.tag_image(&self.incoming.id(), self.name).await;
             named.map_err(PullError::engine("name the image"))?;
             return Ok(0);
         }
-        let facts = self.engine.facts().await.map_err(PullError::engine("look at the engine"))?;
+        let facts = facts(self.engine).await?;
         if !facts.skips_layers {
             return self.load_whole().await;
         }
-        let have = self.layers_there().await?;
+        let have = layers_there(self.incoming, self.engine).await?;
         let fetching = Fetching::new(self, have);
         match self.load_in_steps(&fetching, needs_unpacking(&facts)).await {
             Ok(()) => Ok(fetching.fetched()),
@@ -177,14 +223,6 @@ impl<E: Engine> Work<'_, E> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Returns how many layers, from the lowest on, some image in the engine has just so.
-    async fn layers_there(&self) -> Result<usize, PullError> {
-        let images = self.engine.images(guest::LABEL_CONTRACT).await;
-        let images = images.map_err(PullError::engine("list the images"))?;
-        let shared = |image: &ImageFacts| self.incoming.shared_with(&image.layers);
-        Ok(images.iter().map(shared).max().unwrap_or(0))
     }
 
     /// Returns the image that has the name now, if it is the one that was meant.
