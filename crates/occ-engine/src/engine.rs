@@ -63,7 +63,9 @@ pub trait Engine: Send + Sync {
         observer: Observer<'_>,
     ) -> impl Future<Output = Result<ImageFacts, Error>> + Send;
 
-    /// Loads an image archive (`docker save` form) of `total` bytes.
+    /// Loads an image archive (`docker save` form) of `total` bytes. Where the engine says so
+    /// ([`EngineFacts::skips_layers`]), layers that one of its images has in the same place above the same
+    /// others need not be in it.
     fn load_image(
         &self,
         archive: Box<dyn Read + Send>,

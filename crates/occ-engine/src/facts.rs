@@ -38,6 +38,9 @@ pub struct EngineFacts {
     pub cpus: u64,
     /// Whether the engine runs on this very machine and sees its files.
     pub local: bool,
+    /// Whether an archive that is loaded may lack layers which the engine has.
+    #[serde(default)]
+    pub skips_layers: bool,
     /// Where the engine keeps images and volumes, on its own machine.
     #[serde(default)]
     pub data_root: Option<PathBuf>,
@@ -71,6 +74,9 @@ pub struct ImageFacts {
     pub size: u64,
     /// Creation, RFC 3339.
     pub created: Option<String>,
+    /// Digests of its layers' uncompressed archives, lowest first.
+    #[serde(default)]
+    pub layers: Vec<String>,
 }
 
 /// A volume the engine holds.

@@ -10,19 +10,21 @@ use occ_layer::EPOCH;
 const BLOCK: u64 = 512;
 
 /// One file of an archive.
-pub(crate) struct Part {
+pub struct Part {
     path: String,
     size: u64,
     content: Box<dyn Read + Send>,
 }
 
 impl Part {
-    pub(crate) fn bytes(path: &str, bytes: Vec<u8>) -> Self {
+    /// Returns a file with these contents; its path has no more than 100 bytes.
+    pub fn bytes(path: &str, bytes: Vec<u8>) -> Self {
         Self::reader(path, bytes.len() as u64, Box::new(Cursor::new(bytes)))
     }
 
-    /// The reader must give exactly `size` bytes or fail.
-    pub(crate) fn reader(path: &str, size: u64, content: Box<dyn Read + Send>) -> Self {
+    /// Returns a file whose contents are read when it is their turn. The reader must give exactly `size` bytes
+    /// or fail.
+    pub fn reader(path: &str, size: u64, content: Box<dyn Read + Send>) -> Self {
         Self { path: path.to_owned(), size, content }
     }
 
@@ -51,7 +53,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    pub(crate) fn new(parts: Vec<Part>) -> Self {
+    /// Puts files together, in this order.
+    pub fn new(parts: Vec<Part>) -> Self {
         let mut pieces: VecDeque<Box<dyn Read + Send>> = VecDeque::new();
         let mut length = 2 * BLOCK;
         for part in parts {

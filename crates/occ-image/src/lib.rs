@@ -44,7 +44,7 @@ mod survey;
 mod tools;
 mod workshop;
 
-pub use archive::Archive;
+pub use archive::{Archive, Part as ArchivePart};
 pub use build::build;
 pub use cache::{Blob, CacheEntry, EntryKind, Layer, Pruned, WorkFolder, list, prune, work_folder};
 pub use diff::{

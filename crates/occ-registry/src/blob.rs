@@ -45,6 +45,14 @@ impl BlobStream {
         &self.blob
     }
 
+    /// Takes over bytes that somebody has already, the next ones of the blob; they are verified with the rest.
+    pub(crate) fn take_up(&mut self, bytes: &[u8]) {
+        if let State::Reading(hasher) = &mut self.state {
+            hasher.update(bytes);
+        }
+        self.got += bytes.len() as u64;
+    }
+
     /// Goes on at another registry, which names the same bytes by the same digest.
     pub(crate) fn go_on_at(&mut self, client: Client) {
         self.tries = Tries::new(&client.patience, self.blob.size - self.got);
@@ -86,6 +94,9 @@ impl BlobStream {
 
     async fn step(&mut self) -> Result<Step, Reason> {
         let left = self.tries.left();
+        if self.got >= self.blob.size && self.answer.is_none() {
+            return self.end().map(|()| Step::Again);
+        }
         let Some(answer) = &mut self.answer else {
             return self.open().await.map(|()| Step::Again);
         };

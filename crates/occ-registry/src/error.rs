@@ -189,12 +189,14 @@ fn shown(codes: &[String]) -> String {
 }
 
 impl Reason {
-    /// Returns whether the same call may succeed a moment later.
+    /// Returns whether the same call may succeed a moment later. A host where nobody listens has answered.
     pub fn may_pass(&self) -> bool {
+        if let Self::Connect { source, .. } = self {
+            return source.kind() != std::io::ErrorKind::ConnectionRefused;
+        }
         matches!(
             self,
-            Self::Connect { .. }
-                | Self::Silent { .. }
+            Self::Silent { .. }
                 | Self::Broken(_)
                 | Self::Busy { .. }
                 | Self::Failing { .. }

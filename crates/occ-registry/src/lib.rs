@@ -45,6 +45,7 @@ mod push;
 mod referrers;
 mod secret;
 mod settings;
+mod tags;
 mod wire;
 
 pub use address::{AddressError, Scheme};
@@ -56,7 +57,7 @@ pub use errand::Errand;
 pub use error::{Cause, Error, Reason};
 pub use keychain::{Credentials, EnvironmentLogin, Keychain, KeychainError};
 pub use manifest::{Document, MANIFEST_LIMIT, ManifestError, RawManifest};
-pub use mirrors::{Agreed, Attempt, Exhausted, MirroredBlob, Mirrors, ResolveError};
+pub use mirrors::{Agreed, Asking, Attempt, Exhausted, MirroredBlob, Mirrors, ResolveError};
 pub use patience::{Patience, Pause};
 pub use pull::Resolved;
 pub use push::{FileSource, Pushed, Source};

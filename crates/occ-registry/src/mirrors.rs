@@ -6,7 +6,7 @@ use std::io::SeekFrom;
 use bytes::Bytes;
 use occ_oci::{Descriptor, Host, ManifestDigest, Tag};
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
 use tokio::task::JoinSet;
 
 use crate::blob::BlobStream;
@@ -89,6 +89,18 @@ pub struct Agreed {
     pub silent: Vec<Attempt>,
 }
 
+/// News while places are asked one after the other.
+#[derive(Debug)]
+pub enum Asking<'a> {
+    /// This one is asked now.
+    Begins(&'a Client),
+    /// It was asked in vain.
+    Failed(&'a Attempt),
+}
+
+/// Bytes at a time when a file's beginning is read.
+const PIECE: usize = 256 * 1024;
+
 /// Places that hold the same repository, in the order in which they are asked.
 #[derive(Debug, Clone)]
 pub struct Mirrors {
@@ -115,15 +127,32 @@ impl Mirrors {
     /// # Errors
     /// [`ResolveError`].
     pub async fn resolve(&self, tag: &Tag) -> Result<Agreed, ResolveError> {
-        let mut silent = Vec::new();
+        self.resolve_telling(tag, &|_| {}).await
+    }
+
+    /// The same, telling whom it asks for the first answer. The second opinions are not told of.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve_telling(
+        &self,
+        tag: &Tag,
+        tell: &(dyn Fn(Asking<'_>) + Send + Sync),
+    ) -> Result<Agreed, ResolveError> {
+        let mut silent: Vec<Attempt> = Vec::new();
         let mut places = self.places();
         let (host, resolved) = loop {
             let Some(place) = places.next() else {
                 return Err(Exhausted { what: tag.to_string(), attempts: silent }.into());
             };
+            tell(Asking::Begins(place));
             match place.resolve(tag).await {
                 Ok(resolved) => break (place.host().clone(), resolved),
-                Err(error) => silent.push(Attempt { registry: place.host().clone(), error }),
+                Err(error) => {
+                    let attempt = Attempt { registry: place.host().clone(), error };
+                    tell(Asking::Failed(&attempt));
+                    silent.push(attempt);
+                }
             }
         };
         let mut by = vec![host.clone()];
@@ -172,42 +201,85 @@ impl Mirrors {
         }
     }
 
-    /// Writes a blob to a file, from its beginning. A place that sends wrong bytes is left for the next
-    /// one, and the file begun again; on an error it holds bytes that were not verified.
+    /// Fills a file with a blob. What the file has already is taken for the blob's beginning, and only the
+    /// rest is fetched; `told` hears how many bytes are there. A place that sends wrong bytes is left for
+    /// the next one, and the file begun again; on an error it holds bytes that were not verified.
     ///
     /// # Errors
-    /// [`Exhausted`], also when the file cannot be written.
-    pub async fn save(&self, blob: &Descriptor, file: &mut File) -> Result<(), Exhausted> {
+    /// [`Exhausted`], also when the file cannot be read or written.
+    pub async fn save(
+        &self,
+        blob: &Descriptor,
+        file: &mut File,
+        told: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), Exhausted> {
         let mut rest: Vec<_> = self.places().cloned().collect();
         rest.reverse();
         let mut attempts = Vec::new();
+        let mut keep = there(file).await.filter(|keep| *keep <= blob.size).unwrap_or(0);
         while let Some(place) = rest.pop() {
             let (at, stream) = (place.host().clone(), place.blob(blob));
             let mut from = MirroredBlob { stream, at, others: rest, attempts };
-            match write(&mut from, &place, file).await {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    let is_mismatch = error.reason.is_mismatch();
-                    (rest, attempts) = (from.others, from.attempts);
-                    attempts.push(Attempt { registry: from.at, error });
-                    if !is_mismatch {
-                        break;
-                    }
-                }
+            let Err(error) = fill(&mut from, &place, file, keep, told).await else {
+                return Ok(());
+            };
+            let is_mismatch = error.reason.is_mismatch();
+            (rest, attempts) = (from.others, from.attempts);
+            if is_mismatch && keep > 0 {
+                // What the file had may be what is wrong; the place gets a chance of its own.
+                rest.push(place);
+                keep = 0;
+                continue;
+            }
+            attempts.push(Attempt { registry: from.at, error });
+            if !is_mismatch {
+                break;
             }
         }
         Err(Exhausted { what: format!("blob {}", blob.digest), attempts })
     }
 }
 
-async fn write(from: &mut MirroredBlob, place: &Client, file: &mut File) -> Result<(), Error> {
+/// Returns how many bytes a file has.
+async fn there(file: &File) -> Option<u64> {
+    file.metadata().await.ok().map(|metadata| metadata.len())
+}
+
+async fn fill(
+    from: &mut MirroredBlob,
+    place: &Client,
+    file: &mut File,
+    keep: u64,
+    told: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), Error> {
     let failed = |error: std::io::Error| place.error("the file", Reason::Source(error.into()));
-    file.set_len(0).await.map_err(failed)?;
+    file.set_len(keep).await.map_err(failed)?;
     file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
-    while let Some(piece) = from.piece().await? {
-        file.write_all(&piece).await.map_err(failed)?;
+    let (mut got, mut piece) = (0, vec![0; PIECE]);
+    while got < keep {
+        let read = file.read(&mut piece).await.map_err(failed)?;
+        if read == 0 {
+            return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        from.stream.take_up(&piece[..read]);
+        got += read as u64;
     }
-    file.flush().await.map_err(failed)
+    told(got);
+    let mut out = BufWriter::with_capacity(PIECE, file);
+    let end = loop {
+        match from.piece().await {
+            Ok(None) => break Ok(()),
+            Ok(Some(piece)) => {
+                out.write_all(&piece).await.map_err(failed)?;
+                got += piece.len() as u64;
+                told(got);
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    // Also after an error: what came is not fetched again.
+    out.flush().await.map_err(failed)?;
+    end
 }
 
 /// Asks the rest side by side, each once: who is slow must not keep anybody waiting for long.

@@ -1,10 +1,11 @@
 //! Getting an image into the engine: pulled, or built here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use occ_engine::{Engine, ImageFacts, ImageId};
 use occ_image::guest;
+use occ_oci::Platform;
+use occ_registry::ResolveError;
 use tokio::sync::mpsc;
 
 use crate::choice::Reuse;
@@ -13,13 +14,10 @@ use crate::event::Event;
 use crate::foreign::foreign;
 use crate::history::{HistoryEntry, Verdict};
 use crate::ports::ImageBuilder;
+use crate::pull::{PULLED, PullError, PullNews, Wanted, bring, find};
 use crate::record::{ImageState, Source};
 use crate::spec::ImageSource;
-use crate::stall::Pulse;
 use crate::world::World;
-
-/// A pull that has not moved for so long will not move again.
-const STALLED: Duration = Duration::from_secs(90);
 
 /// Brings the image of a source into the engine: pulls it again, as its name may have moved; builds it
 /// unless the very same is there.
@@ -47,63 +45,81 @@ pub async fn acquire<E: Engine, S>(
     }
 }
 
-/// Pulls the first image that one of `names` gives and that keeps the guest contract.
+/// Pulls the image that `names` mean, and that keeps the guest contract.
 pub(crate) async fn pull<E: Engine, S>(
     world: &World<'_, E, S>,
     names: &[String],
     then_build: bool,
 ) -> Result<ImageId, ApplyError> {
-    let mut attempts = Vec::new();
-    for name in names {
-        (world.observer)(Event::Pulling { name: name.clone() });
-        match pull_one(world, name).await {
-            Ok(image) => return Ok(image),
-            Err(PullStop::Attempt(attempt)) => {
-                (world.observer)(Event::PullFailed {
-                    name: attempt.name.clone(),
-                    why: attempt.why.clone(),
-                });
-                attempts.push(attempt);
-            }
-            Err(PullStop::Fatal(error)) => return Err(error),
-        }
+    let pulled = tokio::select! {
+        pulled = pull_one(world, names) => pulled,
+        () = world.cancel.cancelled() => return Err(ApplyError::Interrupted),
+    };
+    let (attempts, told) = match pulled {
+        Ok(image) => return Ok(image),
+        Err(PullStop::Fatal(error)) => return Err(error),
+        Err(PullStop::Registries(attempts)) => (attempts, true),
+        Err(PullStop::Image(attempt)) => (vec![attempt], false),
+    };
+    for PullAttempt { name, why } in attempts.iter().filter(|_| !told) {
+        (world.observer)(Event::PullFailed { name: name.clone(), why: why.clone() });
     }
     if then_build { build(world, Reuse::Kept).await } else { Err(ApplyError::Pull { attempts }) }
 }
 
 enum PullStop {
-    Attempt(PullAttempt),
+    /// No registry could say what the name stands for; each was told of.
+    Registries(Vec<PullAttempt>),
+    /// The image that it stands for does not come, or is none of ours.
+    Image(PullAttempt),
+    /// Nothing else will fare better.
     Fatal(ApplyError),
 }
 
-async fn pull_one<E: Engine, S>(world: &World<'_, E, S>, name: &str) -> Result<ImageId, PullStop> {
-    let pulse = Pulse::new();
-    let observer = |event| {
-        pulse.beat();
-        (world.observer)(Event::Transfer(event));
-    };
-    let pulled = tokio::select! {
-        pulled = pulse.watch(STALLED, world.engine.pull_image(name, &observer)) => pulled,
-        () = world.cancel.cancelled() => return Err(PullStop::Fatal(ApplyError::Interrupted)),
-    };
-    let attempt = |why: String| PullStop::Attempt(PullAttempt { name: name.to_owned(), why });
-    let Some(pulled) = pulled else {
-        return Err(attempt(format!("nothing moved for {} s", STALLED.as_secs())));
-    };
-    let facts = match pulled {
-        Ok(facts) => facts,
-        // The engine itself is gone: no other name will fare better.
-        Err(source @ occ_engine::Error::NotRunning { .. }) => {
-            let step = "pull the image".to_owned();
-            return Err(PullStop::Fatal(ApplyError::Engine { step, source }));
-        }
-        Err(error) => return Err(attempt(one_line(&error))),
-    };
-    if let Some(foreign) = foreign(&facts) {
-        return Err(attempt(foreign.to_string()));
+async fn pull_one<E: Engine, S>(
+    world: &World<'_, E, S>,
+    names: &[String],
+) -> Result<ImageId, PullStop> {
+    let facts = world.engine.facts().await.map_err(ApplyError::engine("look at the engine"));
+    let facts = facts.map_err(PullStop::Fatal)?;
+    let tell = |news| (world.observer)(event(news));
+    let first = names.first().cloned().unwrap_or_default();
+    let wanted = Wanted::parse(names).map_err(|error| stop(error.into(), &first, None))?;
+    let platform = Platform::from_uname_machine(&facts.architecture)
+        .ok_or_else(|| stop(PullError::Engineless(facts.architecture), &first, None))?;
+    let found = find(&wanted, platform, world.intake, &tell).await;
+    let found = found.map_err(|error| stop(error, &first, Some(&wanted)))?;
+    let brought = bring(&found, world.engine, world.intake, &tell).await;
+    let image = brought.map_err(|error| stop(error, &found.name, None))?.image;
+    let origin = &found.pinned[0];
+    let origin = (origin.repository.host().to_string(), origin.digest.to_string());
+    keep(world, image, Source::Prebuilt, Some(origin)).map_err(PullStop::Fatal)
+}
+
+fn event(news: PullNews) -> Event {
+    match news {
+        PullNews::Asking { name } => Event::Pulling { name },
+        PullNews::Failed { name, why } => Event::PullFailed { name, why },
+        PullNews::Fetched { done, total } => Event::Fetched { done, total },
+        PullNews::Loading(event) => Event::Transfer(event),
     }
-    let registry = name.split('/').next().unwrap_or(name).to_owned();
-    keep(world, facts, Source::Prebuilt, Some(registry)).map_err(PullStop::Fatal)
+}
+
+/// Returns what an error means for the other ways to an image.
+fn stop(error: PullError, name: &str, wanted: Option<&Wanted>) -> PullStop {
+    if error.is_alarm() || matches!(error, PullError::Settings(_)) {
+        return PullStop::Fatal(ApplyError::NotTaken(Box::new(error)));
+    }
+    match (error, wanted) {
+        // The engine itself is gone.
+        (PullError::Engine { step, source: source @ occ_engine::Error::NotRunning { .. } }, _) => {
+            PullStop::Fatal(ApplyError::Engine { step, source })
+        }
+        (PullError::Resolve(ResolveError::Exhausted(nobody)), Some(wanted)) => {
+            PullStop::Registries(wanted.attempts(&nobody.attempts))
+        }
+        (error, _) => PullStop::Image(PullAttempt { name: name.to_owned(), why: one_line(&error) }),
+    }
 }
 
 /// Builds the image and loads it into the engine.
@@ -173,7 +189,9 @@ pub(crate) async fn adopt<E: Engine, S>(
     let looked = world.engine.image(&image.0).await;
     let facts = looked.map_err(ApplyError::engine("look at the image"))?;
     let local = format!("{}:", guest::LOCAL_REPOSITORY);
-    match facts.filter(|facts| facts.tags.iter().any(|tag| tag.starts_with(&local))) {
+    let is_built =
+        |tag: &String| tag.strip_prefix(&local).is_some_and(|tag| !tag.starts_with(PULLED));
+    match facts.filter(|facts| facts.tags.iter().any(is_built)) {
         // It did not arrive now: nothing for the history.
         Some(facts) => {
             let state = state(world, &facts, Source::Build, None);
@@ -187,9 +205,10 @@ fn state<E, S>(
     world: &World<'_, E, S>,
     facts: &ImageFacts,
     source: Source,
-    registry: Option<String>,
+    origin: Option<(String, String)>,
 ) -> ImageState {
     // An image that is no release is as new as what built it.
+    let (registry, digest) = origin.unzip();
     let label = facts.labels.get(guest::LABEL_VERSION).filter(|label| *label != "dev").cloned();
     ImageState {
         version: label.unwrap_or_else(|| world.version.to_owned()),
@@ -197,18 +216,18 @@ fn state<E, S>(
         registry,
         acquired_at: (world.now)(),
         image_id: Some(facts.id.clone()),
-        digest: facts.digests.first().and_then(|name| name.split('@').nth(1)).map(str::to_owned),
+        digest,
     }
 }
 
-/// Writes down where an image came from, that it arrived, and returns its id.
+/// Writes down where an image came from, by registry and digest, that it arrived, and returns its id.
 fn keep<E, S>(
     world: &World<'_, E, S>,
     facts: ImageFacts,
     source: Source,
-    registry: Option<String>,
+    origin: Option<(String, String)>,
 ) -> Result<ImageId, ApplyError> {
-    let state = state(world, &facts, source, registry);
+    let state = state(world, &facts, source, origin);
     world.home.save_image_state(&state, world.lock)?;
     let from = match state.registry {
         Some(registry) => format!("pulled from {registry}"),

@@ -31,6 +31,10 @@ pub enum ApplyError {
         /// What was tried.
         attempts: Vec<PullAttempt>,
     },
+    /// Registries disagree, the engine has another image, or the settings are wrong: nothing else is tried in
+    /// its place.
+    #[error("the image was not taken")]
+    NotTaken(#[source] Box<crate::pull::PullError>),
     /// The image could not be built.
     #[error("could not build the image")]
     Build(#[source] occ_image::BuildError),

@@ -32,6 +32,13 @@ pub enum Event {
         /// Why, in one line.
         why: String,
     },
+    /// Bytes of an image's layers that are here.
+    Fetched {
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
     /// The server is not ready yet.
     Waiting {
         /// Since the wait began.

@@ -7,6 +7,7 @@ use crate::cancel::Cancel;
 use crate::event::Observer;
 use crate::files::Lock;
 use crate::ports::ImageBuilder;
+use crate::pull::Intake;
 use crate::record::Home;
 use crate::secret::SecretSource;
 
@@ -18,6 +19,8 @@ pub struct World<'a, E, S> {
     pub server: &'a S,
     /// Who builds images; not needed where nothing is built.
     pub builder: Option<Arc<dyn ImageBuilder>>,
+    /// Where images come from that are not built.
+    pub intake: &'a Intake,
     /// Who gets the values of secrets.
     pub secrets: &'a dyn SecretSource,
     /// Where our files are.

@@ -1,10 +1,13 @@
 //! The voice of every failure: what happened, why, what to type next, and the exit code.
 
+mod registries;
+
 use occ_engine::Error as EngineError;
 use occ_image::BuildError;
 use occ_sandbox::{ApplyError, FolderProblem, Instance, ProbeError, Question, Refusal, Topic};
 use serde_json::{Value, json};
 
+use self::registries::{pull_exit, pull_hints};
 use crate::exit::Exit;
 use crate::remote::HostName;
 
@@ -196,6 +199,7 @@ impl From<ApplyError> for Failure {
         let exit = match &error {
             ApplyError::Engine { .. } | ApplyError::NotFrozen(_) => Exit::Engine,
             ApplyError::Pull { .. } => Exit::Network,
+            ApplyError::NotTaken(error) => pull_exit(error),
             ApplyError::Build(error) => build_exit(error),
             ApplyError::Probe(_)
             | ApplyError::Secret(_)
@@ -223,6 +227,7 @@ impl From<ApplyError> for Failure {
                     .hint("build it on this machine: occ start --yes")
                     .hint("or always: occ config set image_source build");
             }
+            ApplyError::NotTaken(error) => failure = pull_hints(failure, &error),
             ApplyError::Exited { log, status } => {
                 failure.log = log;
                 // 137 is what the kernel's own killer leaves; older engines do not say that it was it.

@@ -14,6 +14,7 @@ mod host;
 mod image_source;
 mod notify;
 mod redact;
+mod registries;
 mod remote;
 mod secrets;
 mod service;

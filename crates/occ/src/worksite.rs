@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use occ_engine::Docker;
+use occ_sandbox::pull::Intake;
 use occ_sandbox::{Event, Home, ImageBuilder, Lock, Recovered, TryLock, World, recover};
 
 use crate::context::Context;
@@ -19,6 +20,7 @@ pub(crate) struct Worksite<'a> {
     builder: Option<Arc<dyn ImageBuilder>>,
     lock: &'a Lock,
     home: Home,
+    intake: Intake,
     progress: Arc<Progress>,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     server: Door<'a>,
@@ -37,8 +39,8 @@ impl<'a> Worksite<'a> {
         let shown = Arc::clone(&progress);
         let observer = Box::new(move |event: Event| shown.show(&event));
         let addresses = Box::new(move || context.addresses());
-        let (home, server) = (context.home(), Door(context));
-        Self { context, engine, builder, lock, home, progress, observer, server, addresses }
+        let (home, intake, server) = (context.home(), context.intake(), Door(context));
+        Self { context, engine, builder, lock, home, intake, progress, observer, server, addresses }
     }
 
     /// Returns the world as the domain sees it.
@@ -47,6 +49,7 @@ impl<'a> Worksite<'a> {
             engine: self.engine,
             server: &self.server,
             builder: self.builder.clone(),
+            intake: &self.intake,
             secrets: &self.context.secrets,
             home: &self.home,
             lock: self.lock,

@@ -37,6 +37,7 @@ impl Docker {
             memory: info.mem_total.unwrap_or_default().try_into().unwrap_or_default(),
             cpus: info.ncpu.unwrap_or_default().try_into().unwrap_or_default(),
             local: choice.endpoint.is_local(),
+            skips_layers: !self.wire.is_podman().await? && !has_containerd_store(&info),
             data_root: info.docker_root_dir.map(Into::into),
         })
     }
@@ -46,6 +47,12 @@ fn has_option(info: &SystemInfo, option: &str) -> bool {
     let options = info.security_options.iter().flatten();
     // An option may carry further fields, as in `name=seccomp,profile=default`.
     options.into_iter().any(|text| text.split(',').next() == Some(option))
+}
+
+/// Whether images are containerd's, which imports an archive as it is: everything must be in it.
+fn has_containerd_store(info: &SystemInfo) -> bool {
+    let status = info.driver_status.iter().flatten();
+    status.flatten().any(|word| word == "io.containerd.snapshotter.v1")
 }
 
 /// Returns what people call it: distributions leave the platform's name empty.
@@ -86,6 +93,14 @@ mod tests {
         assert_eq!(named(&part("linux/amd64/debian", "Podman Engine"), "{}"), "Podman");
         let desktop = r#"{"OperatingSystem":"Docker Desktop"}"#;
         assert_eq!(named(&part("Docker Desktop 4.4", "Engine"), desktop), "Docker Desktop");
+    }
+
+    #[test]
+    fn a_store_of_containerd_is_recognised() {
+        let info = |text: &str| serde_json::from_str::<SystemInfo>(text).expect("information");
+        let classic = r#"{"DriverStatus":[["Backing Filesystem","extfs"]]}"#;
+        let other = r#"{"DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#;
+        assert!(!has_containerd_store(&info(classic)) && has_containerd_store(&info(other)));
     }
 
     #[test]

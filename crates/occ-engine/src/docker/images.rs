@@ -132,6 +132,7 @@ fn image_facts(found: ImageInspect) -> Result<ImageFacts, Error> {
         architecture: found.architecture.unwrap_or_default(),
         size: found.size.unwrap_or_default().try_into().unwrap_or_default(),
         created: found.created.filter(|created| !created.is_empty()),
+        layers: found.root_fs.and_then(|layers| layers.layers).unwrap_or_default(),
     })
 }
 

@@ -33,6 +33,11 @@ impl FakeImage {
         Self { config: config.to_string().into_bytes(), size: 1 << 20 }
     }
 
+    /// Returns the configuration's bytes.
+    pub fn config(&self) -> &[u8] {
+        &self.config
+    }
+
     /// Returns the id: SHA-256 of the configuration's bytes, as OCI has it.
     pub fn id(&self) -> ImageId {
         ImageId(format!("sha256:{}", hex(&Sha256::digest(&self.config))))
@@ -93,7 +98,7 @@ struct RootFs {
 }
 
 /// One file of an archive.
-struct Saved {
+pub(super) struct Saved {
     digest: String,
     bytes: Vec<u8>,
     size: u64,
@@ -143,10 +148,8 @@ impl World {
         Ok(self.images[&image.id()].facts.clone())
     }
 
-    /// Reads an archive in `docker save` form and keeps its images.
-    pub(super) fn load(&mut self, archive: Box<dyn Read + Send>) -> Result<(), Error> {
-        let files = read_archive(archive)
-            .map_err(|source| Error::Local { doing: "read the image archive", source })?;
+    /// Keeps the images of an archive in `docker save` form.
+    pub(super) fn load(&mut self, files: &BTreeMap<String, Saved>) -> Result<(), Error> {
         let file = |path: &str| {
             files.get(path).ok_or_else(|| invalid(&format!("the archive has no {path}")))
         };
@@ -154,17 +157,32 @@ impl World {
         for saved in manifest {
             let config_file = file(&saved.config)?;
             let config: Config = parse(&config_file.bytes)?;
+            let diff_ids = &config.rootfs.diff_ids;
+            let known = if self.facts.skips_layers { self.known_layers(diff_ids) } else { 0 };
             let layers =
-                saved.layers.iter().map(|path| file(path)).collect::<Result<Vec<_>, _>>()?;
-            check_layers(&layers, &config.rootfs.diff_ids)?;
+                saved.layers.iter().enumerate().map(|(place, path)| match files.get(path) {
+                    None if place < known => Ok(None),
+                    _ => file(path).map(Some),
+                });
+            let layers = layers.collect::<Result<Vec<_>, _>>()?;
+            check_layers(&layers, diff_ids)?;
             let id = ImageId(format!("sha256:{}", config_file.digest));
-            let size = layers.iter().map(|layer| layer.size).sum();
+            let size = layers.iter().flatten().map(|layer| layer.size).sum();
             self.keep(&id, config, size, None, None);
             for tag in saved.repo_tags.into_iter().flatten() {
                 self.name_image(&id, &tag)?;
             }
         }
         Ok(())
+    }
+
+    /// Returns how many of these layers, from the lowest on, an image here has just so.
+    fn known_layers(&self, diff_ids: &[String]) -> usize {
+        let shared = |image: &KeptImage| {
+            let pairs = image.facts.layers.iter().zip(diff_ids);
+            pairs.take_while(|(one, other)| one == other).count()
+        };
+        self.images.values().map(shared).max().unwrap_or(0)
     }
 
     /// Gives an image a name, taking it from the one that had it.
@@ -222,6 +240,7 @@ impl World {
                 architecture: config.architecture,
                 size,
                 created: config.created,
+                layers: config.rootfs.diff_ids,
             },
             has_health_check: run.healthcheck.is_some(),
             env: run.env.unwrap_or_default(),
@@ -244,7 +263,7 @@ fn familiar(name: &str) -> String {
     if last.contains([':', '@']) { short.to_owned() } else { format!("{short}:latest") }
 }
 
-fn read_archive(archive: Box<dyn Read + Send>) -> io::Result<BTreeMap<String, Saved>> {
+pub(super) fn read_archive(archive: Box<dyn Read + Send>) -> io::Result<BTreeMap<String, Saved>> {
     let mut files = BTreeMap::new();
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries()? {
@@ -269,11 +288,12 @@ fn read_archive(archive: Box<dyn Read + Send>) -> io::Result<BTreeMap<String, Sa
 }
 
 /// A layer that is not compressed must be the one the configuration names.
-fn check_layers(layers: &[&Saved], diff_ids: &[String]) -> Result<(), Error> {
+fn check_layers(layers: &[Option<&Saved>], diff_ids: &[String]) -> Result<(), Error> {
     if layers.len() != diff_ids.len() {
         return Err(invalid("the number of layers differs from the configuration"));
     }
     for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        let Some(layer) = layer else { continue };
         let compressed = layer.bytes.starts_with(&[0x1f, 0x8b]);
         if !compressed && *diff_id != format!("sha256:{}", layer.digest) {
             return Err(invalid(&format!("a layer is not {diff_id}")));

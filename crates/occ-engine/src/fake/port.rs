@@ -1,12 +1,13 @@
 //! The port, answered from memory.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::images::read_archive;
 use super::{FakeEngine, Files, Op, World};
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
 use crate::engine::{ArchiveStream, Engine, GuestFile};
@@ -57,7 +58,13 @@ impl Engine for FakeEngine {
     ) -> Result<(), Error> {
         observer(Event::Sent { bytes: total, total });
         observer(Event::Unpacking);
-        self.call(Op::LoadImage, "", |world| world.load(archive))
+        // Whoever reads may have to wait for what it is still to be given.
+        let read = tokio::task::spawn_blocking(|| read_archive(archive)).await;
+        let files = read.map_err(io::Error::other).and_then(|read| read);
+        self.call(Op::LoadImage, "", |world| {
+            let doing = "read the image archive";
+            world.load(&files.map_err(|source| Error::Local { doing, source })?)
+        })
     }
 
     async fn tag_image(&self, id: &ImageId, name: &str) -> Result<(), Error> {

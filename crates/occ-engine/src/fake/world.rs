@@ -253,6 +253,7 @@ fn facts() -> EngineFacts {
         memory: 16 << 30,
         cpus: 8,
         local: true,
+        skips_layers: true,
         data_root: None,
     }
 }

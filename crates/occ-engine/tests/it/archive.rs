@@ -36,6 +36,25 @@ pub(crate) fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+/// Returns an archive of one image with these layers, none of which is in it.
+pub(crate) fn saved_without_layers(name: &str, diff_ids: &[String]) -> Vec<u8> {
+    let config = serde_json::json!({
+        "architecture": architecture(), "os": "linux", "config": { "Labels": { "of": name } },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+    })
+    .to_string();
+    let config_name = format!("{}.json", sha256(config.as_bytes()));
+    let layers: Vec<String> = diff_ids.iter().map(|id| id.replace(':', "-")).collect();
+    let manifest = serde_json::json!([
+        { "Config": config_name, "RepoTags": [name], "Layers": layers }
+    ]);
+    let files = [
+        (&*config_name, config.into_bytes()),
+        ("manifest.json", manifest.to_string().into_bytes()),
+    ];
+    packed(&files.each_ref().map(|(name, bytes)| (*name, &**bytes)))
+}
+
 /// Returns an archive that is none of an image.
 pub(crate) fn senseless() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());

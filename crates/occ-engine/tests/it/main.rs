@@ -41,6 +41,7 @@ conformance! { [
     an_engine_says_what_it_is
     a_loaded_image_is_found_by_name_and_by_id_with_its_labels
     loading_tells_how_far_it_is
+    layers_that_are_there_need_not_be_in_an_archive_where_the_engine_says_so
     an_archive_without_a_manifest_is_refused
     a_name_moves_from_one_image_to_another
     an_image_goes_with_its_last_name

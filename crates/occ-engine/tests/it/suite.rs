@@ -10,7 +10,9 @@ use occ_engine::{
     LogsQuery, Mount, Network, Phase, RestartPolicy, Source, silent,
 };
 
-use crate::archive::{architecture, packed, saved_image, senseless, unpacked};
+use crate::archive::{
+    architecture, packed, saved_image, saved_without_layers, senseless, unpacked,
+};
 use crate::bench::{Bench, Outside, RUNS, soon, until};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -122,6 +124,28 @@ pub(crate) async fn loading_tells_how_far_it_is<E: Outside>(bench: &Bench<E>) {
     let seen = seen.into_inner().unwrap();
     assert_eq!(seen.last(), Some(&Event::Unpacking), "{seen:?}");
     assert!(seen.contains(&Event::Sent { bytes: total, total }), "{seen:?}");
+}
+
+pub(crate) async fn layers_that_are_there_need_not_be_in_an_archive_where_the_engine_says_so<
+    E: Outside,
+>(
+    bench: &Bench<E>,
+) {
+    let there = bench.engine.image(&bench.image_name).await.unwrap().unwrap().layers;
+    assert!(!there.is_empty() && there[0].starts_with("sha256:"), "{there:?}");
+    let name = bench.name("image:without-its-layer");
+    let archive = saved_without_layers(&name, &there);
+    let total = archive.len() as u64;
+    let archive = Box::new(std::io::Cursor::new(archive));
+    let loaded = bench.engine.load_image(archive, total, &silent).await;
+    let found = bench.engine.image(&name).await.unwrap();
+    if bench.engine.facts().await.unwrap().skips_layers {
+        loaded.unwrap();
+        assert_eq!(found.unwrap().layers, there);
+    } else {
+        assert!(matches!(loaded, Err(Error::Refused { .. })), "{loaded:?}");
+        assert_eq!(found, None);
+    }
 }
 
 pub(crate) async fn an_archive_without_a_manifest_is_refused<E: Outside>(bench: &Bench<E>) {

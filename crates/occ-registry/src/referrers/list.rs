@@ -177,7 +177,10 @@ fn entries(reply: &Reply) -> Result<Vec<Value>, Reason> {
 }
 
 /// Reads where the list goes on (RFC 8288), which must be on the same registry.
-fn next_page(client: &Client, reply: &Reply) -> Result<Option<crate::address::Address>, Reason> {
+pub(crate) fn next_page(
+    client: &Client,
+    reply: &Reply,
+) -> Result<Option<crate::address::Address>, Reason> {
     let Some(link) = reply.answer.header(&LINK) else { return Ok(None) };
     let malformed = Reason::Answer("its Link is none");
     let (target, parameters) =

@@ -9,4 +9,5 @@ mod list;
 mod tag;
 
 pub use attach::Attached;
+pub(crate) use list::next_page;
 pub use list::{ApiList, Referrers, TagList};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 
-use super::Driver;
+use super::{Driver, date};
 use crate::address::Address;
 use crate::error::Reason;
 
@@ -115,10 +115,15 @@ impl Answer {
         }
     }
 
-    /// Reads `Retry-After` in seconds (RFC 9110, 10.2.3). The form with a date is left out: it would
-    /// need this machine's clock to be right.
+    /// Reads `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3). A date is compared with the answer's
+    /// own, so that this machine's clock need not be right.
     fn retry_after(&self) -> Option<Duration> {
-        self.header(&RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+        let value = self.header(&RETRY_AFTER)?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let (then, now) = (date::seconds(value)?, date::seconds(self.header(&DATE)?)?);
+        Some(Duration::from_secs(then.saturating_sub(now)))
     }
 
     /// Reads the error codes (distribution spec, "Error Codes"); texts beside them are left alone.

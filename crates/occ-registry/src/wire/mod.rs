@@ -4,6 +4,7 @@
 //! dropping the waiting future closes the socket.
 
 mod answer;
+mod date;
 mod dial;
 mod proxy;
 mod tls;

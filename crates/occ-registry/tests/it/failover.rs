@@ -41,7 +41,7 @@ fn two_with_blob() -> (FakeRegistry, FakeRegistry, Mirrors, Descriptor, Bytes) {
 async fn saved(mirrors: &Mirrors, blob: &Descriptor) -> Result<Vec<u8>, occ_registry::Exhausted> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut open = tokio::fs::File::from_std(file.reopen().expect("a file"));
-    mirrors.save(blob, &mut open).await?;
+    mirrors.save(blob, &mut open, &|_| {}).await?;
     Ok(std::fs::read(file.path()).expect("a file"))
 }
 
@@ -160,4 +160,40 @@ async fn attack_22_when_nobody_answers_the_error_says_who_was_asked_and_why_each
     assert_eq!(second.asked("GET", "/manifests/"), 1);
     let error = mirrors.resolve(&tag("latest")).await.expect_err("nobody");
     assert!(matches!(error, ResolveError::Exhausted(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_file_has_is_not_fetched_again_unless_it_is_wrong() {
+    for begins_right in [true, false] {
+        let (first, _second, mirrors, descriptor, bytes) = two_with_blob();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let half = bytes.len() / 2;
+        let mut begun = bytes[..half].to_vec();
+        if !begins_right {
+            begun[7] ^= 1;
+        }
+        std::fs::write(file.path(), begun).expect("a file");
+        let open = std::fs::File::options().read(true).write(true).open(file.path());
+        let mut open = tokio::fs::File::from_std(open.expect("a file"));
+        mirrors.save(&descriptor, &mut open, &|_| {}).await.expect("a blob");
+        assert_eq!(std::fs::read(file.path()).expect("a file"), bytes.to_vec());
+        let ranges = first.requests();
+        let ranges: Vec<_> = ranges.iter().map(|request| request.header("range")).collect();
+        let rest = format!("bytes={half}-");
+        match begins_right {
+            true => assert_eq!(ranges, [Some(rest.as_str())]),
+            false => assert_eq!(ranges, [Some(rest.as_str()), None]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_is_there_in_full_is_verified_and_nobody_is_asked() {
+    let (first, _second, mirrors, descriptor, bytes) = two_with_blob();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), &bytes).expect("a file");
+    let open = std::fs::File::options().read(true).write(true).open(file.path());
+    let mut open = tokio::fs::File::from_std(open.expect("a file"));
+    mirrors.save(&descriptor, &mut open, &|_| {}).await.expect("a blob");
+    assert_eq!(first.asked("GET", ""), 0);
 }

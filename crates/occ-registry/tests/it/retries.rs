@@ -88,13 +88,27 @@ async fn attack_20_a_call_has_an_end_whatever_the_registry_does() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_other_end_is_something_that_can_pass() {
+async fn attack_22_a_date_to_come_back_at_is_understood() {
+    let answer = |headers: &[(&str, &str)]| {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Harm::Answers { status: 429, headers: headers.iter().map(owned).collect(), body: vec![] }
+    };
+    let then = ("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT");
+    let now = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    let (end, _, waits) = ask(Fault::on("GET", "/manifests/", answer(&[then, now])).times(1)).await;
+    end.expect("an answer");
+    assert!((20..=25).contains(&waits[0]), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_host_where_nobody_listens_has_answered_and_a_silent_one_can_pass() {
     let (settings, waits) = settings();
     let host = format!("127.0.0.1:{}", occ_testkit::free_port());
     let client = client_with(settings, &host, "a/b");
     let error = client.resolve(&crate::tag("latest")).await.expect_err("nobody");
     assert!(matches!(error.reason, Reason::Connect { .. }), "{error:?}");
-    assert_eq!(waits.seconds(), [1, 2, 4]);
+    assert_eq!(waits.seconds(), Vec::<u64>::new());
+    assert!(!error.reason.may_pass());
     let (host, _listener) = Registry::silent();
     let (mut settings, _) = crate::settings();
     settings.patience.stall = Duration::from_millis(200);

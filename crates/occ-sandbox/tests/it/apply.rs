@@ -1,11 +1,11 @@
 //! Making a plan true, on a good day.
 
 use occ_engine::Engine as _;
-use occ_engine::{FakeEngine, FakeImage};
+use occ_engine::FakeImage;
 use occ_image::guest;
 use occ_sandbox::{ApplyError, Event, ImageSource, SandboxSpec, Source, load_password};
 
-use crate::stage::{Manner, OPENCODE, OURS, PREBUILT, Stage, wish};
+use crate::stage::{Manner, OPENCODE, OURS, Stage, wish};
 
 #[tokio::test]
 async fn a_start_from_nothing_builds_runs_and_writes_down_what_runs() {
@@ -51,14 +51,15 @@ async fn hosted_models_are_off_until_the_owner_allows_them() {
 
 #[tokio::test]
 async fn a_prebuilt_image_is_remembered_with_its_registry() {
-    let engine = FakeEngine::new().with_remote(PREBUILT, FakeImage::new(&OURS, "amd64"));
-    let stage = Stage::new(engine);
-    let missing = "registry.example/prizz/opencode-cloud-sandbox:0.1.0".to_owned();
-    let names = vec![missing.clone(), PREBUILT.to_owned()];
+    let stage = Stage::empty();
+    let (name, digest) = stage.publish(&FakeImage::new(&OURS, "amd64"));
+    let missing = "localhost:1/prizz/opencode-cloud-sandbox:0.1.0".to_owned();
+    let names = vec![missing.clone(), name];
     let spec = SandboxSpec { image: ImageSource::Prebuilt(names), ..wish() };
     stage.start(&spec).await.expect("start");
     let state = stage.home.image_state().0.expect("image state");
-    assert_eq!((state.source, state.registry.as_deref()), (Source::Prebuilt, Some("ghcr.io")));
+    assert_eq!(state.source, Source::Prebuilt);
+    assert_eq!((state.registry, state.digest), (Some(stage.registry().host()), Some(digest)));
     let events = stage.events.lock().expect("lock");
     let failed =
         |event: &Event| matches!(event, Event::PullFailed { name, .. } if *name == missing);
@@ -67,9 +68,9 @@ async fn a_prebuilt_image_is_remembered_with_its_registry() {
 
 #[tokio::test]
 async fn a_pulled_image_of_somebody_else_is_not_run() {
-    let engine = FakeEngine::new().with_remote(PREBUILT, FakeImage::new(&[], "amd64"));
-    let stage = Stage::new(engine);
-    let spec = SandboxSpec { image: ImageSource::Prebuilt(vec![PREBUILT.to_owned()]), ..wish() };
+    let stage = Stage::empty();
+    let (name, _) = stage.publish(&FakeImage::new(&[], "amd64"));
+    let spec = SandboxSpec { image: ImageSource::Prebuilt(vec![name]), ..wish() };
     let occ_sandbox::Decision::Ready(plan) =
         stage.decide(&spec, &occ_sandbox::Consent::none()).await
     else {
@@ -79,6 +80,7 @@ async fn a_pulled_image_of_somebody_else_is_not_run() {
     let ApplyError::Pull { attempts } = error else { panic!("{error:?}") };
     assert!(attempts[0].why.contains("not made by opencode-cloud"), "{attempts:?}");
     assert_eq!(stage.things(&spec).await, Vec::<String>::new());
+    assert!(!stage.engine.calls().iter().any(|call| call.starts_with("load_image")));
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! Bringing an image while another runs, and starting with what arrived.
 
-use occ_engine::{Error, FakeEngine, FakeImage, ImageId, Op};
+use occ_engine::{Error, FakeImage, ImageId, Op};
 use occ_sandbox::{
     Acquire, ApplyError, Consent, Decision, Drift, Event, ImageSource, Mismatch, Question, Reuse,
     SandboxSpec, Source, Step, Topic,
 };
 
-use crate::stage::{BUILT, OURS, PREBUILT, Stage, wish};
+use crate::stage::{BUILT, OURS, Stage, wish};
 
 /// The image that a registry has, newer than the one that runs.
 fn newer() -> FakeImage {
@@ -15,12 +15,17 @@ fn newer() -> FakeImage {
 
 /// An engine with the built image, and a registry with a newer one.
 fn stage() -> Stage {
-    let engine = FakeEngine::new().with_image(BUILT, &FakeImage::new(&OURS, "amd64"));
-    Stage::new(engine.with_remote(PREBUILT, newer()))
+    let stage = Stage::with_image();
+    stage.publish(&newer());
+    stage
 }
 
-fn pull() -> SandboxSpec {
-    let image = ImageSource::Prebuilt(vec![PREBUILT.to_owned()]);
+fn prebuilt(stage: &Stage) -> String {
+    stage.publish(&newer()).0
+}
+
+fn pull(stage: &Stage) -> SandboxSpec {
+    let image = ImageSource::Prebuilt(vec![prebuilt(stage)]);
     SandboxSpec { image, acquire: Acquire::Anew(Reuse::Kept), ..wish() }
 }
 
@@ -32,27 +37,29 @@ fn with(image: ImageId) -> SandboxSpec {
 async fn lif_010_bringing_an_image_asks_while_the_sandbox_runs_and_touches_no_container() {
     let stage = stage();
     stage.start(&wish()).await.expect("start");
-    let asked = stage.decide(&pull(), &Consent::none()).await;
+    let asked = stage.decide(&pull(&stage), &Consent::none()).await;
     assert_eq!(asked, Decision::Ask(Question::Rebuild { drift: vec![] }));
 
     let mut consent = Consent::none();
     consent.add(Topic::Replace);
-    let Decision::Ready(plan) = stage.decide(&pull(), &consent).await else { panic!("asked") };
-    let names = vec![PREBUILT.to_owned()];
+    let Decision::Ready(plan) = stage.decide(&pull(&stage), &consent).await else {
+        panic!("asked")
+    };
+    let names = vec![prebuilt(&stage)];
     assert_eq!(plan.steps, [Step::Pull { names, then_build: false }]);
     let before = stage.things(&wish()).await;
     assert_eq!(stage.bring(&plan).await.expect("brought"), newer().id());
     assert_eq!(stage.things(&wish()).await, before);
     let state = stage.home.image_state().0.expect("a state");
-    assert_eq!((state.source, state.registry.as_deref()), (Source::Prebuilt, Some("ghcr.io")));
-    assert_eq!(state.digest, Some(newer().digest()));
+    assert_eq!((state.source, state.registry), (Source::Prebuilt, Some(stage.registry().host())));
+    assert_eq!(state.digest, Some(stage.publish(&newer()).1));
 }
 
 #[tokio::test]
 async fn pf_003_lif_011_the_image_that_arrived_replaces_another_one_and_data_stays() {
     let stage = stage();
     stage.start(&wish()).await.expect("start");
-    let plan = stage.plan(&pull()).await;
+    let plan = stage.plan(&pull(&stage)).await;
     let image = stage.bring(&plan).await.expect("brought");
     let Decision::Ask(Question::Replace { drift }) =
         stage.decide(&with(image.clone()), &Consent::none()).await
@@ -95,7 +102,7 @@ async fn a_stopped_sandbox_is_not_asked_about() {
     stage.start(&wish()).await.expect("start");
     let name = wish().instance.container();
     stage.engine.change(|world| world.remove(&name));
-    assert!(matches!(stage.decide(&pull(), &Consent::none()).await, Decision::Ready(_)));
+    assert!(matches!(stage.decide(&pull(&stage), &Consent::none()).await, Decision::Ready(_)));
 }
 
 #[tokio::test]
@@ -103,10 +110,12 @@ async fn an_image_that_does_not_arrive_leaves_the_sandbox_running_and_its_proven
     let stage = stage();
     stage.start(&wish()).await.expect("start");
     let (things, state) = (stage.things(&wish()).await, stage.home.image_state().0);
-    stage.engine.fail_next(Op::PullImage, Error::Refused { status: 500, message: "x".into() });
+    stage.engine.fail_next(Op::LoadImage, Error::Refused { status: 500, message: "x".into() });
     let mut consent = Consent::none();
     consent.add(Topic::Replace);
-    let Decision::Ready(plan) = stage.decide(&pull(), &consent).await else { panic!("asked") };
+    let Decision::Ready(plan) = stage.decide(&pull(&stage), &consent).await else {
+        panic!("asked")
+    };
     let error = stage.bring(&plan).await.expect_err("the pull failed");
     assert!(error.to_string().starts_with("Failed to pull prebuilt image: "), "{error}");
     assert!(matches!(error, ApplyError::Pull { .. }));
@@ -117,16 +126,16 @@ async fn an_image_that_does_not_arrive_leaves_the_sandbox_running_and_its_proven
 #[tokio::test]
 async fn acq_012_every_registry_is_named_before_it_is_asked() {
     let stage = stage();
-    let mirror = "docker.io/prizz/opencode-cloud-sandbox:0.1.0".to_owned();
-    let image = ImageSource::Prebuilt(vec![mirror.clone(), PREBUILT.to_owned()]);
-    let plan = stage.plan(&SandboxSpec { image, ..pull() }).await;
+    let mirror = "localhost:1/prizz/opencode-cloud-sandbox:0.1.0".to_owned();
+    let image = ImageSource::Prebuilt(vec![mirror.clone(), prebuilt(&stage)]);
+    let plan = stage.plan(&SandboxSpec { image, ..pull(&stage) }).await;
     stage.bring(&plan).await.expect("the second one has it");
     let events = stage.events.lock().expect("lock");
     let named: Vec<&str> = events
         .iter()
         .filter_map(|event| if let Event::Pulling { name } = event { Some(&**name) } else { None })
         .collect();
-    assert_eq!(named, [&mirror, PREBUILT]);
+    assert_eq!(named, [&mirror, &prebuilt(&stage)]);
 }
 
 #[tokio::test]
@@ -145,7 +154,7 @@ async fn the_version_compared_is_that_of_the_image_which_a_start_would_run() {
 #[tokio::test]
 async fn cfg_009_cfg_010_the_image_state_is_kept_replaced_and_forgotten() {
     let stage = stage();
-    let plan = stage.plan(&pull()).await;
+    let plan = stage.plan(&pull(&stage)).await;
     stage.bring(&plan).await.expect("brought");
     let text = std::fs::read_to_string(stage.home.image_state_path()).expect("a file");
     assert!(text.starts_with("{\n  \"version\": \"0.1.0\""), "not pretty: {text}");

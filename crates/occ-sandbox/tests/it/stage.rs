@@ -5,20 +5,24 @@ use std::io::Cursor;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use occ_engine::{ContainerSpec, ContainerState, ImageId, Mount, Phase, Source};
 use occ_engine::{FakeEngine, FakeImage, Life, Volumes};
 use occ_engine::{Isolation, Limits, LogRotation, RestartPolicy};
 use occ_image::guest;
+use occ_oci::{Descriptor, Manifest, MediaType};
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
+use occ_registry::{Registries, Settings};
+use occ_sandbox::pull::Intake;
 use occ_sandbox::{
     Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Given, Home, ImageBuilder,
     ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Recovered,
     Reuse, SandboxSpec, SecretError, SecretRef, SecretSource, SecretValue, Server, TryLock,
     Workspace, World, apply, bring, observe, plan_start, recover,
 };
+use occ_testkit::{Change, FakeRegistry, Referring};
 
 /// Name of the image that a build gives.
 pub(crate) const BUILT: &str = "opencode-cloud-sandbox:0123456789ab";
@@ -247,8 +251,22 @@ pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
     Life::runs()
 }
 
+/// Repository of images of ours in the registry of a stage.
+pub(crate) const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
+
+/// Returns where images come from: registries that are asked once.
+pub(crate) fn intake(folder: PathBuf) -> Intake {
+    Intake::new(folder, || {
+        let settings = Settings::new(1);
+        let patience = settings.patience.once();
+        Ok(Registries::new(Settings { patience, ..settings }))
+    })
+}
+
 /// Everything a start needs.
 pub(crate) struct Stage {
+    registry: OnceLock<FakeRegistry>,
+    intake: Intake,
     pub(crate) engine: FakeEngine,
     pub(crate) server: FakeServer,
     pub(crate) secrets: FakeSecrets,
@@ -272,6 +290,8 @@ impl Stage {
             engine: engine.clone(),
         };
         Self {
+            registry: OnceLock::new(),
+            intake: intake(dir.path().join("pulls")),
             engine,
             server,
             secrets: FakeSecrets::default(),
@@ -286,6 +306,25 @@ impl Stage {
     /// Returns where a backup may lie; it goes with the stage.
     pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("one.occ-backup")
+    }
+
+    /// Returns the registry of this stage.
+    pub(crate) fn registry(&self) -> &FakeRegistry {
+        self.registry.get_or_init(|| FakeRegistry::start(Referring::Unknown))
+    }
+
+    /// Puts an image into the registry and returns its full name and the digest that it has there.
+    pub(crate) fn publish(&self, image: &FakeImage) -> (String, String) {
+        let config = Descriptor::of(MediaType::ImageConfig, image.config());
+        let manifest = serde_json::to_vec(&Manifest::new(config, Vec::new())).expect("JSON");
+        let digest = Descriptor::of(MediaType::ImageManifest, &manifest).digest.to_string();
+        let repository = REPOSITORY.to_owned();
+        let bytes = image.config().to_vec();
+        self.registry().change(Change::Blob { repository: repository.clone(), bytes });
+        let media_type = MediaType::ImageManifest.to_string();
+        let name = "0.1.0".to_owned();
+        self.registry().change(Change::Put { repository, name, media_type, bytes: manifest });
+        (format!("{}/{REPOSITORY}:0.1.0", self.registry().host()), digest)
     }
 
     /// An engine without images.
@@ -385,6 +424,7 @@ impl Stage {
             engine: &self.engine,
             server: &self.server,
             builder: Some(Arc::new(Builder)),
+            intake: &self.intake,
             secrets: &self.secrets,
             home: &self.home,
             lock,

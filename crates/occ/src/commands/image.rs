@@ -2,12 +2,20 @@
 
 mod build;
 mod cache;
+mod copy;
 mod dockerfile;
 mod inspect;
 mod lock;
+mod ls;
+mod named;
 mod outdated;
 mod plan;
+mod pull;
+mod push;
+mod rm;
 mod selection;
+mod tag;
+mod tree;
 mod verify;
 
 use clap::Subcommand;
@@ -24,6 +32,25 @@ pub(crate) use lock::lock_anew;
 pub(crate) enum ImageCommand {
     /// Build images into an OCI layout
     Build(build::BuildArgs),
+    /// List images in the container engine, or the tags of a repository
+    Ls(ls::LsArgs),
+    /// Pull an image from registries into the container engine
+    ///
+    /// The tag is resolved once; registries that disagree are an error. What the engine has is not fetched, and
+    /// what was fetched by a pull that was cut off is not fetched again.
+    Pull(pull::PullArgs),
+    /// Push an image of a layout to registries, with all its platforms and what refers to it
+    Push(push::PushArgs),
+    /// Copy an image from one registry to another, with all its platforms and what refers to it
+    Copy(copy::CopyArgs),
+    /// Give an image one more name, in its registry or in the container engine
+    ///
+    /// The tag of a release, such as 1.2.3, never moves to another image.
+    Tag(tag::TagArgs),
+    /// Remove images of ours from the container engine that no sandbox uses
+    Rm(rm::RmArgs),
+    /// Show what a name in a registry stands for: platforms, and what refers to them
+    Tree(tree::TreeArgs),
     /// Show what images of a layout are made of, and what they waste
     Inspect(inspect::InspectArgs),
     /// Explain how two images differ
@@ -50,6 +77,13 @@ pub(crate) enum ImageCommand {
 pub(crate) fn run(command: ImageCommand, context: &Context) -> Result<Exit, Failure> {
     match command {
         ImageCommand::Build(args) => build::run(&args, context),
+        ImageCommand::Ls(args) => ls::run(&args, context),
+        ImageCommand::Pull(args) => pull::run(&args, context),
+        ImageCommand::Push(args) => push::run(&args, context),
+        ImageCommand::Copy(args) => copy::run(&args, context),
+        ImageCommand::Tag(args) => tag::run(&args, context),
+        ImageCommand::Rm(args) => rm::run(&args, context),
+        ImageCommand::Tree(args) => tree::run(&args, context),
         ImageCommand::Inspect(args) => inspect::inspect(&args, context),
         ImageCommand::Diff(args) => inspect::diff(&args, context),
         ImageCommand::Plan(args) => plan::run(&args, context),

@@ -117,6 +117,12 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Variant of the image: base, omos, with-pi or omos-with-pi; a recipe may have others.",
     },
     Key {
+        name: "insecure_registries",
+        kind: Kind::Hosts,
+        default: || json!([]),
+        doc: "Registries that are spoken to without encryption; those on this machine are anyway.",
+    },
+    Key {
         name: "isolation",
         kind: Kind::Choice(&["standard", "strict"]),
         default: || json!("standard"),
@@ -299,7 +305,7 @@ impl Key {
                 _ => expected("a list of names of small letters, digits and hyphens"),
             },
             Kind::Hosts => match value.as_array() {
-                Some(list) if !list.is_empty() && list.iter().all(is_host) => Ok(()),
+                Some(list) if self.may_list(list) && list.iter().all(is_host) => Ok(()),
                 _ => expected("a list of registry hosts"),
             },
             Kind::Mounts | Kind::Variables | Kind::Secrets => list::check(self.kind, value),
@@ -311,10 +317,17 @@ impl Key {
         }
     }
 
+    /// Whether a list may be as long as it is: somebody has to be asked for images.
+    fn may_list(&self, list: &[Value]) -> bool {
+        !list.is_empty() || self.name != "registries"
+    }
+
     /// Reads a value as typed on a command line or found in the environment.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            Kind::Words | Kind::Mounts | Kind::Variables | Kind::Secrets if text.is_empty() => {
+            Kind::Hosts | Kind::Words | Kind::Mounts | Kind::Variables | Kind::Secrets
+                if text.is_empty() =>
+            {
                 json!([])
             }
             // One entry: a comma can stand in it.
@@ -355,7 +368,10 @@ impl Key {
                 json!({ "type": ["integer", "null"], "minimum": min, "maximum": max })
             }
             Kind::Flag => json!({ "type": "boolean" }),
-            Kind::Hosts => json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }),
+            Kind::Hosts if self.name == "registries" => {
+                json!({ "type": "array", "minItems": 1, "items": { "type": "string" } })
+            }
+            Kind::Hosts => json!({ "type": "array", "items": { "type": "string" } }),
             Kind::Word => json!({ "type": "string", "pattern": WORD_PATTERN }),
             Kind::Words => {
                 json!({ "type": "array", "items": { "type": "string", "pattern": WORD_PATTERN } })

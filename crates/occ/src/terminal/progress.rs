@@ -125,6 +125,7 @@ impl Progress {
             Event::Build(build) => build_now(build),
             Event::Pulling { name } => Now::news(pulling(name)),
             Event::PullFailed { name, why } => Now::lasting(format!("not pulled: {name}: {why}")),
+            Event::Fetched { done, total } => Now::more("Pulling the image", Some((*done, *total))),
             Event::Waiting { for_what, .. } => {
                 Now::more(format!("{}: waiting for {for_what}", state.title), None)
             }
@@ -206,7 +207,7 @@ fn draw(state: &mut State, now: &Now) {
     });
     let style = match now.bytes {
         Some((_, total)) if total > 0 => {
-            "{spinner} {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ({elapsed})"
+            "{spinner} {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ({elapsed}, {eta} left)"
         }
         _ => "{spinner} {msg} ({elapsed})",
     };
@@ -232,13 +233,34 @@ fn line(state: &mut State, now: &Now) {
     let bytes = now.bytes.map_or_else(String::new, |(done, total)| {
         format!(" {} of {} MiB", done >> 20, total >> 20)
     });
-    let elapsed = if seconds > 0 { format!(" ({seconds} s)") } else { String::new() };
-    people(&format!("{}{bytes}{elapsed}", now.text));
+    people(&format!("{}{bytes}{}", now.text, pace(seconds, now.bytes)));
+}
+
+/// Returns how long it has taken, and where bytes move how fast they do and what is left.
+fn pace(seconds: u64, bytes: Option<(u64, u64)>) -> String {
+    match (seconds, bytes) {
+        (0, _) => String::new(),
+        (_, Some((done, total))) if done > 0 && done < total => {
+            let rate = (done / seconds).max(1);
+            let left = (total - done).div_ceil(rate);
+            format!(" ({seconds} s, {:.1} MiB/s, {left} s left)", rate as f64 / f64::from(1 << 20))
+        }
+        _ => format!(" ({seconds} s)"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_move_have_a_rate_and_an_end() {
+        let said = pace(10, Some((100 << 20, 400 << 20)));
+        assert_eq!(said, " (10 s, 10.0 MiB/s, 30 s left)");
+        assert_eq!(pace(0, Some((1, 2))), "");
+        assert_eq!(pace(3, None), " (3 s)");
+        assert_eq!(pace(3, Some((2, 2))), " (3 s)");
+    }
 
     #[test]
     fn acq_012_what_is_pulled_and_from_where_is_said() {

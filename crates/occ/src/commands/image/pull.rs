@@ -1,0 +1,106 @@
+//! `occ image pull`: an image from registries into the engine.
+
+use clap::Args;
+use occ_engine::Engine as _;
+use occ_image::Size;
+use occ_oci::Platform;
+use occ_sandbox::Event;
+use occ_sandbox::pull::{Found, PullError, PullNews, Wanted, bring, find, lacking};
+use serde_json::json;
+
+use crate::commands::start::names;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Arguments of `occ image pull`.
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Names of the image, all for the same one in different registries; without them the prebuilt image of this
+    /// version in the registries of the settings
+    #[arg(value_name = "REFERENCE")]
+    names: Vec<String>,
+    /// Show what would be fetched and fetch nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `occ image pull`.
+pub(crate) fn run(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
+    context.block_on(async {
+        tokio::select! {
+            done = pull(args, context) => done,
+            () = context.cancel.cancelled() => Err(Failure::interrupted()
+                .hint("what was fetched is kept; go on: occ image pull")),
+        }
+    })
+}
+
+async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
+    let names = match args.names.as_slice() {
+        [] => names(&context.layers()?.config()),
+        names => names.to_vec(),
+    };
+    let engine = context.engine()?;
+    let wanted = Wanted::parse(&names).map_err(PullError::from)?;
+    let architecture = engine.facts().await?.architecture;
+    let platform =
+        Platform::from_uname_machine(&architecture).ok_or(PullError::Engineless(architecture))?;
+    let progress = context.terminal.progress();
+    let tell = |news| progress.show(&event(news));
+    let intake = context.intake();
+    let found = find(&wanted, platform, &intake, &tell).await;
+    if args.dry_run {
+        progress.clear();
+        let found = found?;
+        let lacking = lacking(&found, &engine).await?;
+        let Size(bytes) = Size(lacking.bytes);
+        let mut data = described(&found);
+        data["changed"] = json!(false);
+        data["layers"] = json!(lacking.layers);
+        data["bytes"] = json!(bytes);
+        let text = format!("{}  {} to fetch\n", found.pinned[0], Size(bytes));
+        context.terminal.result("occ/image-pull", &data, &text)?;
+        return Ok(Exit::Done);
+    }
+    let brought = match &found {
+        Ok(found) => bring(found, &engine, &intake, &tell).await,
+        Err(_) => {
+            progress.clear();
+            return Err(found.err().map_or_else(Failure::interrupted, Failure::from));
+        }
+    };
+    progress.clear();
+    let (found, brought) = (found?, brought?);
+    let mut data = described(&found);
+    data["changed"] = json!(true);
+    data["name"] = json!(brought.name);
+    data["image"] = json!(brought.image.id);
+    data["bytes"] = json!(brought.fetched);
+    context.terminal.say(&format!(
+        "pulled: {} ({} fetched)",
+        found.pinned[0],
+        Size(brought.fetched)
+    ));
+    context.terminal.result("occ/image-pull", &data, &format!("{}\n", brought.name))?;
+    Ok(Exit::Done)
+}
+
+fn described(found: &Found) -> serde_json::Value {
+    json!({
+        "reference": found.name,
+        "digest": found.root.digest(),
+        "manifest": found.manifest.digest(),
+        "platform": found.platform,
+        "registries": found.pinned.iter().map(|name| name.repository.host().to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn event(news: PullNews) -> Event {
+    match news {
+        PullNews::Asking { name } => Event::Pulling { name },
+        PullNews::Failed { name, why } => Event::PullFailed { name, why },
+        PullNews::Fetched { done, total } => Event::Fetched { done, total },
+        PullNews::Loading(event) => Event::Transfer(event),
+    }
+}
