@@ -14,8 +14,8 @@ use crate::event::Event;
 use crate::foreign::foreign;
 use crate::history::{HistoryEntry, Verdict};
 use crate::ports::ImageBuilder;
-use crate::pull::{PULLED, PullError, PullNews, Wanted, bring, find};
-use crate::record::{ImageState, Source};
+use crate::pull::{Cleared, PULLED, PullError, PullNews, Wanted, bring, find, verify};
+use crate::record::{ImageState, Source, Trust};
 use crate::spec::ImageSource;
 use crate::world::World;
 
@@ -89,17 +89,41 @@ async fn pull_one<E: Engine, S>(
         .ok_or_else(|| stop(PullError::Engineless(facts.architecture), &first, None))?;
     let found = find(&wanted, platform, world.intake, &tell).await;
     let found = found.map_err(|error| stop(error, &first, Some(&wanted)))?;
-    let brought = bring(&found, world.engine, world.intake, &tell).await;
-    let image = brought.map_err(|error| stop(error, &found.name, None))?.image;
-    let origin = &found.pinned[0];
-    let origin = (origin.repository.host().to_string(), origin.digest.to_string());
-    keep(world, image, Source::Prebuilt, Some(origin)).map_err(PullStop::Fatal)
+    let now = (world.now)().parse().expect("the clock says RFC 3339");
+    let cleared = verify(found, world.intake, now, &tell).await;
+    let cleared = cleared.map_err(|error| stop(error, &first, None))?;
+    let name = &cleared.found().name;
+    let brought = bring(&cleared, world.engine, world.intake, &tell).await;
+    let image = brought.map_err(|error| stop(error, name, None))?.image;
+    let origin = Origin::of(&cleared);
+    keep(world, image, Source::Prebuilt, Some(&origin)).map_err(PullStop::Fatal)
 }
 
-fn event(news: PullNews) -> Event {
+/// Where an image came from.
+struct Origin {
+    registry: String,
+    digest: String,
+    /// On what ground it may be run.
+    trust: Trust,
+}
+
+impl Origin {
+    fn of(cleared: &Cleared) -> Self {
+        let name = &cleared.found().pinned[0];
+        let (registry, digest) = (name.repository.host().to_string(), name.digest.to_string());
+        Self { registry, digest, trust: cleared.image().ground().clone().into() }
+    }
+}
+
+/// Returns news of a pull as news of a plan.
+pub fn event(news: PullNews) -> Event {
     match news {
         PullNews::Asking { name } => Event::Pulling { name },
         PullNews::Failed { name, why } => Event::PullFailed { name, why },
+        PullNews::Verified { said } => Event::Verified { said },
+        PullNews::Unverified { said } | PullNews::Forgotten { why: said } => {
+            Event::Unverified { said }
+        }
         PullNews::Fetched { done, total } => Event::Fetched { done, total },
         PullNews::Loading(event) => Event::Transfer(event),
     }
@@ -205,18 +229,18 @@ fn state<E, S>(
     world: &World<'_, E, S>,
     facts: &ImageFacts,
     source: Source,
-    origin: Option<(String, String)>,
+    origin: Option<&Origin>,
 ) -> ImageState {
     // An image that is no release is as new as what built it.
-    let (registry, digest) = origin.unzip();
     let label = facts.labels.get(guest::LABEL_VERSION).filter(|label| *label != "dev").cloned();
     ImageState {
         version: label.unwrap_or_else(|| world.version.to_owned()),
         source,
-        registry,
+        registry: origin.map(|origin| origin.registry.clone()),
         acquired_at: (world.now)(),
         image_id: Some(facts.id.clone()),
-        digest,
+        digest: origin.map(|origin| origin.digest.clone()),
+        trust: Some(origin.map_or(Trust::LocalBuild, |origin| origin.trust.clone())),
     }
 }
 
@@ -225,12 +249,12 @@ fn keep<E, S>(
     world: &World<'_, E, S>,
     facts: ImageFacts,
     source: Source,
-    origin: Option<(String, String)>,
+    origin: Option<&Origin>,
 ) -> Result<ImageId, ApplyError> {
     let state = state(world, &facts, source, origin);
     world.home.save_image_state(&state, world.lock)?;
-    let from = match state.registry {
-        Some(registry) => format!("pulled from {registry}"),
+    let from = match origin {
+        Some(Origin { registry, trust, .. }) => format!("pulled from {registry}, {trust}"),
         None => "built on this machine".to_owned(),
     };
     world.home.remember(&HistoryEntry {

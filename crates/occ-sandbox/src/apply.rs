@@ -219,6 +219,10 @@ async fn run<E: Engine, S: Server>(
         }
         Step::CreateContainer { container } => {
             let container = ContainerSpec { image: image(progress), ..(**container).clone() };
+            if container.name == spec.instance.next() {
+                // A command that was killed may have asked for one that came after all was taken back.
+                engine.remove_container(&container.name).await.map_err(failed())?;
+            }
             engine.create_container(&container).await.map_err(failed())?;
             if progress.changing.is_none() {
                 progress.undo.container(&name);

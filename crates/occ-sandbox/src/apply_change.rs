@@ -77,6 +77,7 @@ impl Changing {
         let engine = world.engine;
         let failed = || ApplyError::engine("start the trial");
         let container = ContainerSpec { image: self.image(), ..container.clone() };
+        engine.remove_container(&container.name).await.map_err(failed())?;
         engine.create_container(&container).await.map_err(failed())?;
         let files =
             crate::guest_files::files(engine, &container.name, spec, password, secrets).await;

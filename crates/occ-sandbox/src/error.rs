@@ -55,8 +55,11 @@ pub enum ApplyError {
         /// The container's last log lines.
         log: Vec<String>,
     },
-    /// The server lets people in without the password; the sandbox was stopped.
-    #[error("the sandbox was stopped, because its door was open")]
+    /// The server lets people in without the password, or nobody could find out; the sandbox was stopped.
+    #[error("the sandbox was stopped, because {}", match .0 {
+        occ_opencode::DoorError::Open(_) => "its door was open",
+        occ_opencode::DoorError::Undecided { .. } => "its door could not be tried in time",
+    })]
     DoorOpen(#[source] occ_opencode::DoorError),
     /// Sessions that existed are no longer listed.
     #[error("sessions are missing in the new sandbox: {}", missing.join(", "))]

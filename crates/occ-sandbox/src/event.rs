@@ -32,6 +32,16 @@ pub enum Event {
         /// Why, in one line.
         why: String,
     },
+    /// It was proved who signed the image.
+    Verified {
+        /// By whom, in one sentence.
+        said: String,
+    },
+    /// It was not proved who made the image, and it is taken all the same.
+    Unverified {
+        /// Why, in one sentence.
+        said: String,
+    },
     /// Bytes of an image's layers that are here.
     Fetched {
         /// So far.

@@ -17,7 +17,7 @@ use crate::world::World;
 /// Lines of the container's log that go into an error.
 const LOG_LINES: u64 = 20;
 /// How long the door may take to answer.
-const DOOR: Duration = Duration::from_secs(10);
+const DOOR: Duration = Duration::from_secs(30);
 
 /// How long a server may take to list its sessions.
 const LISTING: Duration = Duration::from_secs(30);

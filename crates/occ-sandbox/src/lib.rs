@@ -57,7 +57,7 @@ mod watch;
 mod work;
 mod world;
 
-pub use acquire::acquire;
+pub use acquire::{acquire, event};
 pub use apply::{Outcome, apply, bring};
 pub use back::{Recovered, recover};
 pub use backup::{
@@ -95,7 +95,7 @@ pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use proxy::{Proxy, ProxyLook};
 pub use prune::{Image as UnusedImage, Leftovers, Seen, apply_prune, plan_prune};
 pub use question::{Consent, Question, Topic};
-pub use record::{Home, ImageState, Record, Source, Unreadable};
+pub use record::{Home, ImageState, Record, Source, Trust, Unreadable};
 pub use refusal::{Claim, FolderProblem, Refusal, stranger};
 pub use removal::{
     Farewell, Removal, Sized, Wish as RemovalWish, apply_removal, halt_for_removal, plan_removal,

@@ -1,9 +1,11 @@
 //! What is installed, by digest, and where our files are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use occ_engine::{ContainerId, ImageId};
+use occ_trust::Ground;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,6 +59,48 @@ pub struct ImageState {
     /// Manifest digest, when it came from a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// On what ground it may be run; none in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+}
+
+/// On what ground an image may be run, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ground", rename_all = "kebab-case")]
+pub enum Trust {
+    /// It was proved who signed it.
+    Verified {
+        /// Who.
+        signer: String,
+    },
+    /// It was not signed, and nobody expected that it would be.
+    Unsigned,
+    /// It was built on this machine.
+    LocalBuild,
+    /// Somebody chose not to verify it.
+    UnverifiedByChoice,
+}
+
+impl From<Ground> for Trust {
+    fn from(ground: Ground) -> Self {
+        match ground {
+            Ground::Verified(proof) => Self::Verified { signer: proof.signer.to_string() },
+            Ground::Unsigned => Self::Unsigned,
+            Ground::LocalBuild => Self::LocalBuild,
+            Ground::UnverifiedByChoice => Self::UnverifiedByChoice,
+        }
+    }
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified { signer } => write!(f, "signed by {signer}"),
+            Self::Unsigned => f.write_str("not signed"),
+            Self::LocalBuild => f.write_str("built on this machine"),
+            Self::UnverifiedByChoice => f.write_str("not verified, by choice"),
+        }
+    }
 }
 
 /// How an image got here.
@@ -306,6 +350,7 @@ mod tests {
             acquired_at: "2026-01-24T10:30:00Z".into(),
             image_id: None,
             digest: None,
+            trust: None,
         };
         assert_eq!(
             serde_json::to_value(&state).expect("json"),

@@ -159,6 +159,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Returns whether it may be run.
+    pub fn is_admitted(&self) -> bool {
+        matches!(self.decision, Decision::Admitted(_))
+    }
+
     /// Returns what may be run.
     ///
     /// # Errors

@@ -47,10 +47,15 @@ impl Asked {
 
     /// Returns the version when the tag is one, which never moves; none for `latest` and the like.
     pub(crate) fn version(&self) -> Option<&str> {
-        let tag = self.tag.as_ref()?.as_str();
-        let version = tag.strip_prefix('v').unwrap_or(tag);
-        is_version(version).then_some(version)
+        release(self.tag.as_ref()?)
     }
+}
+
+/// Returns the version that a tag is, which is the tag without its `v`; none for `latest`, `1.2` and the
+/// like, which move.
+pub fn release(tag: &Tag) -> Option<&str> {
+    let version = tag.as_str().strip_prefix('v').unwrap_or(tag.as_str());
+    is_version(version).then_some(version)
 }
 
 /// Returns whether a text is a whole version, not only the beginning of one (`1.2`). A letter behind the

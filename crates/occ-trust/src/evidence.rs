@@ -1,5 +1,7 @@
 //! What was found with an image, as it came: nothing of it is believed yet.
 
+use std::fmt;
+
 use bytes::Bytes;
 use occ_oci::{Annotations, Digest, Host, ManifestDigest};
 use serde::Serialize;
@@ -25,6 +27,17 @@ pub enum Channel {
     LegacySignatures,
     /// The tag `….att`.
     LegacyAttestations,
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReferrersApi => "referrers API",
+            Self::ReferrersTag => "referrers tag",
+            Self::LegacySignatures => ".sig tag",
+            Self::LegacyAttestations => ".att tag",
+        })
+    }
 }
 
 /// What a channel answered.

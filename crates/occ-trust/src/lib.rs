@@ -13,6 +13,7 @@
 //! | [`Verdict`] | what was found out |
 //! | [`Expectations`] | what is remembered: seen signed by whom, and how new |
 //! | [`Admitted`] | what may be run, with the reason |
+//! | [`Notary`] | all of that in one go |
 //! | [`ToSign`], [`SigningWith`], [`Bundle`] | what is signed, with what, and what comes of it |
 
 mod admission;
@@ -27,6 +28,7 @@ mod file;
 mod json;
 mod judge;
 mod legacy;
+mod notary;
 mod policy;
 mod root;
 mod sign;
@@ -34,7 +36,7 @@ mod statement;
 mod verdict;
 
 pub use admission::{Admission, Admitted, Decision, Ground, NotListed, Refusal};
-pub use asked::Asked;
+pub use asked::{Asked, release};
 pub use discover::discover;
 pub use evidence::{
     Answer, Asking, Channel, Content, Entry, Evidence, LARGEST_ENTRY, LARGEST_EVIDENCE,
@@ -42,6 +44,7 @@ pub use evidence::{
 };
 pub use expectation::{Expectation, Expectations, Forgotten};
 pub use judge::{Case, judge};
+pub use notary::{Examined, Notary};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{

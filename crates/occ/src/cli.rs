@@ -142,6 +142,15 @@ pub(crate) enum Command {
     /// Build, check and explain images
     #[command(subcommand)]
     Image(commands::image::ImageCommand),
+    /// Sign an image in a registry, with all its platforms
+    ///
+    /// With a certificate for whom a token says you are (Sigstore), or with a key of your own.
+    Sign(commands::sign::SignArgs),
+    /// State where an image comes from, or what is in it, and sign that
+    Attest(commands::attest::AttestArgs),
+    /// Show and change whose signatures are believed
+    #[command(subcommand)]
+    Trust(commands::trust::TrustCommand),
     /// Name other machines on which sandboxes may run, and go there
     #[command(subcommand)]
     Host(commands::host::HostCommand),

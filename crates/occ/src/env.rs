@@ -88,6 +88,21 @@ impl Environment {
         self.config_dir.join("hosts.json")
     }
 
+    /// Returns the file that says whose signatures are believed.
+    pub(crate) fn trust_policy_file(&self) -> PathBuf {
+        self.config_dir.join("trust-policy.json")
+    }
+
+    /// Returns the file of the trust root that was imported.
+    pub(crate) fn trust_root_file(&self) -> PathBuf {
+        self.state_dir.join("trust-root.json")
+    }
+
+    /// Returns the file of what was seen signed.
+    pub(crate) fn seen_signed_file(&self) -> PathBuf {
+        self.state_dir.join("seen-signed-v1.json")
+    }
+
     /// Returns the user's home.
     pub(crate) fn user_home(&self) -> &Path {
         &self.home

@@ -20,6 +20,7 @@ mod secrets;
 mod service;
 mod terminal;
 mod time;
+mod trust;
 mod wiring;
 mod worksite;
 mod worktree;

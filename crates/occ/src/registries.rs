@@ -6,13 +6,14 @@ use occ_oci::Host;
 use occ_registry::{
     Authorities, Cause, EnvironmentLogin, Keychain, Proxies, Registries, Scheme, Settings,
 };
-use occ_sandbox::pull::Intake;
+use occ_sandbox::pull::{Intake, Way};
 
 use crate::config::{ConfigFile, Layers};
 use crate::context::Context;
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::trust::notary;
 
 impl Context {
     /// Returns where images come from that are not built; the settings are read when one is wanted.
@@ -20,8 +21,9 @@ impl Context {
         let env = self.env.clone();
         Intake::new(self.env.cache_dir.join("pulls"), move || {
             let file = ConfigFile::read(&env.config_file())?;
-            let layers = Layers::new(&file, |name| env.variable(name))?;
-            Ok(Registries::new(settings(&env, &layers.config().insecure_registries)?))
+            let config = Layers::new(&file, |name| env.variable(name))?.config();
+            let registries = Registries::new(settings(&env, &config.insecure_registries)?);
+            Ok(Way { registries, notary: notary(&env, config.verification)? })
         })
     }
 

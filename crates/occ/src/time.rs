@@ -10,6 +10,11 @@ pub(crate) fn now() -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
+/// Returns now.
+pub(crate) fn moment() -> Timestamp {
+    Timestamp::now()
+}
+
 /// Returns a moment in RFC 3339 as nanoseconds since 1970 UTC, none where it is none.
 pub(crate) fn nanos(moment: &str) -> Option<i128> {
     moment.parse::<Timestamp>().ok().map(Timestamp::as_nanosecond)

@@ -7,6 +7,8 @@ use occ_engine::ImageId;
 use occ_oci::{Digest, Platform, VerifyingError};
 use occ_registry::{Exhausted, ResolveError};
 
+use occ_trust::{Admission, NotListed};
+
 use super::found::ParseWantedError;
 use crate::foreign::ForeignImage;
 
@@ -49,6 +51,21 @@ pub enum PullError {
     /// The engine runs what there are no images for.
     #[error("there are no images for an engine of {0}")]
     Engineless(String),
+    /// It may not be run, for who signed it or did not.
+    #[error("{0}")]
+    Refused(Box<Admission>),
+    /// The platform's manifest is none of what was verified.
+    #[error(transparent)]
+    NotListed(#[from] NotListed),
+    /// What was seen signed cannot be written down.
+    #[error("what was seen signed cannot be written down: {}", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Manifest and configuration do not make an image.
     #[error("{digest} is no image that can be loaded: {problem}")]
     NoImage {
@@ -123,7 +140,14 @@ impl PullError {
 
     /// Returns whether it is an alarm: something that no other registry and no second try makes good.
     pub fn is_alarm(&self) -> bool {
-        matches!(self, Self::Resolve(ResolveError::Disagreement { .. }) | Self::OtherImage { .. })
+        matches!(
+            self,
+            Self::Resolve(ResolveError::Disagreement { .. })
+                | Self::OtherImage { .. }
+                | Self::Refused(_)
+                | Self::NotListed(_)
+                | Self::Memory { .. }
+        )
     }
 }
 

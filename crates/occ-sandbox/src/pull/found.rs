@@ -113,6 +113,40 @@ pub struct Found {
     pub platform: Platform,
     /// Where the rest is fetched from, whoever answered first.
     pub(super) mirrors: Mirrors,
+    /// All places that were named, whether they answered or not.
+    pub(super) places: Vec<Client>,
+    /// The tag that was asked for.
+    pub(super) tag: Option<Tag>,
+}
+
+/// What a name stands for, whatever the platform.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The full name in the place that answered first.
+    pub name: String,
+    /// Names that cannot move, one for each registry that said the same; the one that answered first leads.
+    pub pinned: Vec<Pinned>,
+    /// What the name stands for.
+    pub root: RawManifest,
+    /// Where the rest is fetched from, whoever answered first.
+    mirrors: Mirrors,
+    /// All places that were named, whether they answered or not.
+    pub(super) places: Vec<Client>,
+    /// The tag that was asked for.
+    pub(super) tag: Option<Tag>,
+}
+
+impl Found {
+    pub(super) fn looked(&self) -> Looked {
+        Looked {
+            name: self.name.clone(),
+            pinned: self.pinned.clone(),
+            root: self.root.clone(),
+            mirrors: self.mirrors.clone(),
+            places: self.places.clone(),
+            tag: self.tag.clone(),
+        }
+    }
 }
 
 /// Asks the registries what a name stands for, and picks the manifest for a platform.
@@ -125,25 +159,7 @@ pub async fn find(
     intake: &Intake,
     tell: Tell<'_>,
 ) -> Result<Found, PullError> {
-    let registries = intake.registries()?;
-    let clients = wanted.places.iter().map(|place| registries.client(place));
-    let clients: Vec<Client> = clients.collect::<Result<_, _>>()?;
-    let (root, pinned, mirrors) = match &wanted.which {
-        Which::Tag(tag) => {
-            let told = |asking: Asking<'_>| tell(news(&asking, wanted));
-            let agreed = all(&clients).resolve_telling(tag, &told).await?;
-            let mirrors = willing(&clients, &agreed);
-            (agreed.resolved.manifest.clone(), pinned(&clients, &agreed), mirrors)
-        }
-        Which::Digest(digest) => {
-            tell(PullNews::Asking { name: wanted.name_in(clients[0].repository()) });
-            let mirrors = all(&clients);
-            let repository = clients[0].repository().clone();
-            let name = Pinned { repository, digest: digest.clone() };
-            (mirrors.manifest(digest).await?, vec![name], mirrors)
-        }
-    };
-    let name = wanted.name_in(&pinned[0].repository);
+    let Looked { name, pinned, root, mirrors, places, tag } = look(wanted, intake, tell).await?;
     let manifest = match root.document() {
         Document::Manifest(_) => root.clone(),
         Document::Index(index) => {
@@ -151,7 +167,35 @@ pub async fn find(
             mirrors.manifest(&ManifestDigest::new(chosen.digest.clone())).await?
         }
     };
-    Ok(Found { name, pinned, root, manifest, platform, mirrors })
+    Ok(Found { name, pinned, root, manifest, platform, mirrors, places, tag })
+}
+
+/// Asks the registries what a name stands for.
+///
+/// # Errors
+/// [`PullError`]: nobody has it, or they disagree.
+pub async fn look(wanted: &Wanted, intake: &Intake, tell: Tell<'_>) -> Result<Looked, PullError> {
+    let registries = intake.way()?.registries;
+    let clients = wanted.places.iter().map(|place| registries.client(place));
+    let places: Vec<Client> = clients.collect::<Result<_, _>>()?;
+    let (root, pinned, mirrors, tag) = match &wanted.which {
+        Which::Tag(tag) => {
+            let told = |asking: Asking<'_>| tell(news(&asking, wanted));
+            let agreed = all(&places).resolve_telling(tag, &told).await?;
+            let mirrors = willing(&places, &agreed);
+            let root = agreed.resolved.manifest.clone();
+            (root, pinned(&places, &agreed), mirrors, Some(tag.clone()))
+        }
+        Which::Digest(digest) => {
+            tell(PullNews::Asking { name: wanted.name_in(places[0].repository()) });
+            let mirrors = all(&places);
+            let repository = places[0].repository().clone();
+            let name = Pinned { repository, digest: digest.clone() };
+            (mirrors.manifest(digest).await?, vec![name], mirrors, None)
+        }
+    };
+    let name = wanted.name_in(&pinned[0].repository);
+    Ok(Looked { name, pinned, root, mirrors, places, tag })
 }
 
 fn all(clients: &[Client]) -> Mirrors {

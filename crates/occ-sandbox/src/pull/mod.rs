@@ -1,11 +1,11 @@
 //! An image on its way from registries into an engine.
 //!
 //! ```text
-//! Wanted ─ find ─► Found ─ (whoever verifies does it here) ─ bring ─► Brought
+//! Wanted ─ find ─► Found ─ verify ─► Cleared ─ bring ─► Brought
 //! ```
 //!
 //! [`find`] asks what a tag stands for, once, and picks the manifest of the engine's platform. From then on
-//! everything goes by digest. [`bring`] reads the configuration, refuses what does not keep the guest
+//! everything goes by digest. [`verify`] asks who signed it and refuses what may not be run. [`bring`] reads the configuration, refuses what does not keep the guest
 //! contract before a layer is fetched, and then fetches, unpacks and loads side by side. An engine that
 //! skips layers it has gets only the others, a few at a time, so that it works while the next ones come;
 //! any other engine gets one archive, which is read while it is still being put together.
@@ -17,6 +17,7 @@ mod found;
 mod incoming;
 mod shelf;
 mod steps;
+mod verify;
 mod whole;
 
 use std::path::PathBuf;
@@ -25,9 +26,11 @@ use std::sync::Arc;
 use occ_engine::{Engine, EngineFacts, ImageFacts};
 use occ_image::guest;
 use occ_registry::{Cause, Registries};
+use occ_trust::Notary;
 
 pub use error::PullError;
-pub use found::{Found, ParseWantedError, Wanted, Which, find};
+pub use found::{Found, Looked, ParseWantedError, Wanted, Which, find, look};
+pub use verify::{Cleared, examine, verify};
 
 use fetch::Fetching;
 use incoming::Incoming;
@@ -44,7 +47,16 @@ const PART: &str = "part";
 
 /// Opens the way to registries when it is needed: the settings may be wrong, which is nobody's business who
 /// pulls nothing.
-type Open = dyn Fn() -> Result<Registries, Cause> + Send + Sync;
+type Open = dyn Fn() -> Result<Way, Cause> + Send + Sync;
+
+/// The way to registries, and who judges what they have.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The way.
+    pub registries: Registries,
+    /// Who judges.
+    pub notary: Notary,
+}
 
 /// The way to registries, and where layers lie on their way.
 #[derive(Clone)]
@@ -57,12 +69,16 @@ impl Intake {
     /// Takes a way to registries, and the folder for what is fetched: an interrupted pull goes on from there.
     pub fn new(
         folder: PathBuf,
-        open: impl Fn() -> Result<Registries, Cause> + Send + Sync + 'static,
+        open: impl Fn() -> Result<Way, Cause> + Send + Sync + 'static,
     ) -> Self {
         Self { open: Arc::new(open), folder }
     }
 
-    fn registries(&self) -> Result<Registries, PullError> {
+    /// Opens the way.
+    ///
+    /// # Errors
+    /// [`PullError::Settings`].
+    pub fn way(&self) -> Result<Way, PullError> {
         (self.open)().map_err(PullError::Settings)
     }
 }
@@ -85,6 +101,21 @@ pub enum PullNews {
     Failed {
         /// The full name there.
         name: String,
+        /// Why, in one line.
+        why: String,
+    },
+    /// It was proved who signed it.
+    Verified {
+        /// By whom, in one sentence.
+        said: String,
+    },
+    /// It was not proved who made it, and it may be run all the same.
+    Unverified {
+        /// Why, in one sentence.
+        said: String,
+    },
+    /// What was remembered about signatures could not be read.
+    Forgotten {
         /// Why, in one line.
         why: String,
     },
@@ -118,16 +149,17 @@ pub fn local_name(found: &Found) -> String {
     format!("{}:{PULLED}{}", guest::LOCAL_REPOSITORY, found.manifest.digest().digest().short())
 }
 
-/// Brings an image that was found into the engine, where it gets a name of ours.
+/// Brings an image that may be run into the engine, where it gets a name of ours.
 ///
 /// # Errors
 /// [`PullError`]. What was fetched is kept for the next try.
 pub async fn bring<E: Engine>(
-    found: &Found,
+    cleared: &Cleared,
     engine: &E,
     intake: &Intake,
     tell: Tell<'_>,
 ) -> Result<Brought, PullError> {
+    let found = cleared.found();
     let incoming = Incoming::read(found).await?;
     let name = local_name(found);
     if let Some(foreign) = foreign(&incoming.facts(&found.name)) {

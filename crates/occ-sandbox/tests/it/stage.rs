@@ -15,7 +15,7 @@ use occ_image::guest;
 use occ_oci::{Descriptor, Manifest, MediaType};
 use occ_opencode::{DoorError, DoorOpen, NotReady, Stage as Sign, Tried};
 use occ_registry::{Registries, Settings};
-use occ_sandbox::pull::Intake;
+use occ_sandbox::pull::{Intake, Way};
 use occ_sandbox::{
     Acquire, ApplyError, BuiltImage, Cancel, Consent, Decision, Event, Given, Home, ImageBuilder,
     ImageSource, Instance, Known, Observation, Outcome, Password, Plan, PortState, Recovered,
@@ -23,6 +23,7 @@ use occ_sandbox::{
     Workspace, World, apply, bring, observe, plan_start, recover,
 };
 use occ_testkit::{Change, FakeRegistry, Referring};
+use occ_trust::{Mode, Notary, Policy, TrustRoot};
 
 /// Name of the image that a build gives.
 pub(crate) const BUILT: &str = "opencode-cloud-sandbox:0123456789ab";
@@ -256,10 +257,14 @@ pub(crate) const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
 
 /// Returns where images come from: registries that are asked once.
 pub(crate) fn intake(folder: PathBuf) -> Intake {
-    Intake::new(folder, || {
+    let memory = folder.join("trust.json");
+    Intake::new(folder, move || {
         let settings = Settings::new(1);
         let patience = settings.patience.once();
-        Ok(Registries::new(Settings { patience, ..settings }))
+        let registries = Registries::new(Settings { patience, ..settings });
+        let policy = Policy { mode: Mode::Off, ..Policy::default() };
+        let notary = Notary { policy, root: TrustRoot::embedded(), memory: memory.clone() };
+        Ok(Way { registries, notary })
     })
 }
 

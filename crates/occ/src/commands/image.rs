@@ -1,5 +1,6 @@
 //! `occ image`: the workshop on the command line.
 
+mod again;
 mod build;
 mod cache;
 mod copy;
@@ -26,6 +27,8 @@ use crate::failure::Failure;
 
 pub(crate) use cache::needed as needed_entries;
 pub(crate) use lock::lock_anew;
+pub(crate) use named::{or_interrupted, reference, repository, resolve};
+pub(crate) use selection::RecipeArgs;
 
 /// Commands about images.
 #[derive(Debug, Subcommand)]
@@ -49,6 +52,11 @@ pub(crate) enum ImageCommand {
     Tag(tag::TagArgs),
     /// Remove images of ours from the container engine that no sandbox uses
     Rm(rm::RmArgs),
+    /// Find out who signed an image in a registry, and say what that proves
+    ///
+    /// Ends with 0 when somebody whom the trust policy names has signed it, 3 when not, 6 when that could not be
+    /// found out. Nothing is fetched but signatures, and no service is asked but the registries.
+    Verify(verify::VerifyArgs),
     /// Show what a name in a registry stands for: platforms, and what refers to them
     Tree(tree::TreeArgs),
     /// Show what images of a layout are made of, and what they waste
@@ -83,6 +91,7 @@ pub(crate) fn run(command: ImageCommand, context: &Context) -> Result<Exit, Fail
         ImageCommand::Copy(args) => copy::run(&args, context),
         ImageCommand::Tag(args) => tag::run(&args, context),
         ImageCommand::Rm(args) => rm::run(&args, context),
+        ImageCommand::Verify(args) => verify::run(&args, context),
         ImageCommand::Tree(args) => tree::run(&args, context),
         ImageCommand::Inspect(args) => inspect::inspect(&args, context),
         ImageCommand::Diff(args) => inspect::diff(&args, context),

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, its settings, its run.
 
 pub(crate) mod agreement;
+pub(crate) mod attest;
 pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -25,10 +26,13 @@ pub(crate) mod rm;
 pub(crate) mod rollback;
 pub(crate) mod secret;
 pub(crate) mod setup;
+pub(crate) mod sign;
+mod signing;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod trust;
 pub(crate) mod uninstall;
 pub(crate) mod update;
 pub(crate) mod version;
@@ -71,6 +75,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Secret(command) => secret::run(&command, context),
         Command::Image(command) => image::run(command, context),
         Command::Host(command) => host::run(command, context),
+        Command::Sign(args) => sign::run(&args, context),
+        Command::Attest(args) => attest::run(&args, context),
+        Command::Trust(command) => trust::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
         Command::Install(args) => install::run(&args, context),

@@ -331,6 +331,7 @@ mod tests {
             acquired_at: "2026-01-24T10:30:00Z".into(),
             image_id: None,
             digest: None,
+            trust: None,
         };
         Image {
             id: "sha256:0".into(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use occ_engine::{Capability, Isolation, Limits, LogRotation, RestartPolicy};
 use occ_sandbox::{MountWish, SecretRef, UpdateRule, parse_secret, parse_variable};
+use occ_trust::Mode;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -145,6 +146,11 @@ impl Layers {
                 "once" => UpdateRule::Once,
                 _ => UpdateRule::Always,
             },
+            verification: match text("image_verification") {
+                "enforce" => Mode::Enforce,
+                "off" => Mode::Off,
+                _ => Mode::Warn,
+            },
             registries: self.list("registries"),
             insecure_registries: self.list("insecure_registries"),
             image_variant: text("image_variant").to_owned(),
@@ -207,6 +213,8 @@ pub(crate) struct Config {
     pub(crate) git_identity: bool,
     pub(crate) restart_delay: Duration,
     pub(crate) restart_retries: Option<u32>,
+    /// What an image from a registry must prove.
+    pub(crate) verification: Mode,
     /// Time between two looks; none without a watchdog.
     pub(crate) watchdog: Option<Duration>,
     pub(crate) hosted_models: bool,

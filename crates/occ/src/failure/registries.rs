@@ -2,6 +2,7 @@
 
 use occ_registry::{Error, Exhausted, Reason, ResolveError};
 use occ_sandbox::pull::PullError;
+use occ_trust::{Admission, Decision, Refusal, Verdict};
 
 use super::{Failure, engine_hints};
 use crate::exit::Exit;
@@ -54,13 +55,16 @@ pub(super) fn pull_exit(error: &PullError) -> Exit {
         | PullError::Layer { .. }
         | PullError::NoImage { .. }
         | PullError::TwoImages { .. }
+        | PullError::Refused(_)
+        | PullError::NotListed(_)
         | PullError::Foreign(_) => Exit::Refused,
         PullError::Resolve(_) | PullError::Exhausted(_) => Exit::Network,
         PullError::Registry(error) => exit(&error.reason),
         PullError::Engine { .. } => Exit::Engine,
-        PullError::Platform { .. } | PullError::Engineless(_) | PullError::File { .. } => {
-            Exit::Failed
-        }
+        PullError::Platform { .. }
+        | PullError::Engineless(_)
+        | PullError::File { .. }
+        | PullError::Memory { .. } => Exit::Failed,
     }
 }
 
@@ -70,6 +74,7 @@ pub(super) fn pull_hints(failure: Failure, error: &PullError) -> Failure {
         PullError::Settings(_) => failure.hint("see what is set and by whom: occ config show"),
         PullError::Resolve(ResolveError::Disagreement { .. }) => disagreement(failure),
         PullError::Engine { source, .. } => engine_hints(failure, source),
+        PullError::Refused(admission) => refused(failure, admission),
         PullError::Platform { .. } => {
             failure.hint("build it for this machine: occ image build --load")
         }
@@ -80,6 +85,29 @@ pub(super) fn pull_hints(failure: Failure, error: &PullError) -> Failure {
             failure.hint("nothing of it was run; whoever published the image should know")
         }
         _ => failure,
+    }
+}
+
+/// Says what can be done about an image that may not be run.
+fn refused(failure: Failure, admission: &Admission) -> Failure {
+    let failure = failure.hint(format!("see what was found: occ image verify {}", admission.image));
+    let repository = &admission.image.repository;
+    match (&admission.decision, &admission.verdict) {
+        (Decision::Refused(Refusal::ExpectedSigned { .. } | Refusal::Rollback { .. }), _) => {
+            failure
+                .hint("nothing of it was fetched; whoever published the image should know")
+                .hint(format!("if you know why: occ trust forget {repository}"))
+        }
+        (_, Some(Verdict::WrongIdentity { .. })) => {
+            failure.hint("to believe somebody else, name them: occ trust show")
+        }
+        (_, Some(Verdict::Unknown { .. })) => {
+            failure.hint("try again later, or ask fewer registries: occ config set registries HOST")
+        }
+        (_, Some(Verdict::Unsigned)) => {
+            failure.hint("build it on this machine: occ config set image_source build")
+        }
+        _ => failure.hint("nothing of it was fetched; whoever published the image should know"),
     }
 }
 

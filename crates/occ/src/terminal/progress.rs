@@ -124,6 +124,8 @@ impl Progress {
             Event::Transfer(transfer) => transfer_now(transfer, state),
             Event::Build(build) => build_now(build),
             Event::Pulling { name } => Now::news(pulling(name)),
+            Event::Verified { said } => Now::lasting(said.clone()),
+            Event::Unverified { said } => Now::lasting(format!("warning: {said}")),
             Event::PullFailed { name, why } => Now::lasting(format!("not pulled: {name}: {why}")),
             Event::Fetched { done, total } => Now::more("Pulling the image", Some((*done, *total))),
             Event::Waiting { for_what, .. } => {

@@ -9,7 +9,7 @@ use occ_oci::Digest;
 use serde_json::{Value, json};
 
 use super::selection::Selection;
-use super::{plan, verify};
+use super::{again, plan};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &BuildArgs, context: &Context) -> Result<Exit, Failure> 
     let images = context.block_on(make(plans, args, folder.clone(), context))?;
     let layout = Layout::open(&folder)?;
     report(&layout, &images, context)?;
-    if args.verify { verify::run(args, &layout, context) } else { Ok(Exit::Done) }
+    if args.verify { again::run(args, &layout, context) } else { Ok(Exit::Done) }
 }
 
 async fn make(

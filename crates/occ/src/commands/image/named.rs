@@ -33,7 +33,7 @@ fn has_host(name: &str) -> bool {
 }
 
 /// Reads the name of an image in a registry.
-pub(super) fn reference(name: &str) -> Result<Reference, Failure> {
+pub(crate) fn reference(name: &str) -> Result<Reference, Failure> {
     if !has_host(name) {
         return Err(no_host(name));
     }
@@ -41,7 +41,7 @@ pub(super) fn reference(name: &str) -> Result<Reference, Failure> {
 }
 
 /// Reads the name of a repository, without a tag.
-pub(super) fn repository(name: &str) -> Result<Repository, Failure> {
+pub(crate) fn repository(name: &str) -> Result<Repository, Failure> {
     if !has_host(name) {
         return Err(no_host(name));
     }
@@ -54,7 +54,7 @@ fn no_host(name: &str) -> Failure {
 }
 
 /// Returns what a name stands for now.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     client: &Client,
     reference: &Reference,
 ) -> Result<RawManifest, Failure> {
@@ -103,7 +103,7 @@ pub(super) async fn may_stand_for(
 }
 
 /// Waits for work, or for the wish to stop.
-pub(super) async fn or_interrupted<T>(
+pub(crate) async fn or_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
     context: &Context,
 ) -> Result<T, Failure> {

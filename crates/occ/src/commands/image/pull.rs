@@ -4,8 +4,8 @@ use clap::Args;
 use occ_engine::Engine as _;
 use occ_image::Size;
 use occ_oci::Platform;
-use occ_sandbox::Event;
-use occ_sandbox::pull::{Found, PullError, PullNews, Wanted, bring, find, lacking};
+use occ_sandbox::pull::{Found, PullError, Wanted, bring, find, lacking, verify};
+use occ_sandbox::{Trust, event};
 use serde_json::json;
 
 use crate::commands::start::names;
@@ -63,16 +63,17 @@ async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
         context.terminal.result("occ/image-pull", &data, &text)?;
         return Ok(Exit::Done);
     }
-    let brought = match &found {
-        Ok(found) => bring(found, &engine, &intake, &tell).await,
-        Err(_) => {
-            progress.clear();
-            return Err(found.err().map_or_else(Failure::interrupted, Failure::from));
-        }
+    let brought = async {
+        let cleared = verify(found?, &intake, crate::time::moment(), &tell).await?;
+        let brought = bring(&cleared, &engine, &intake, &tell).await?;
+        Ok::<_, PullError>((cleared, brought))
     };
+    let brought = brought.await;
     progress.clear();
-    let (found, brought) = (found?, brought?);
-    let mut data = described(&found);
+    let (cleared, brought) = brought?;
+    let found = cleared.found();
+    let mut data = described(found);
+    data["trust"] = json!(Trust::from(cleared.image().ground().clone()));
     data["changed"] = json!(true);
     data["name"] = json!(brought.name);
     data["image"] = json!(brought.image.id);
@@ -94,13 +95,4 @@ fn described(found: &Found) -> serde_json::Value {
         "platform": found.platform,
         "registries": found.pinned.iter().map(|name| name.repository.host().to_string()).collect::<Vec<_>>(),
     })
-}
-
-fn event(news: PullNews) -> Event {
-    match news {
-        PullNews::Asking { name } => Event::Pulling { name },
-        PullNews::Failed { name, why } => Event::PullFailed { name, why },
-        PullNews::Fetched { done, total } => Event::Fetched { done, total },
-        PullNews::Loading(event) => Event::Transfer(event),
-    }
 }

@@ -22,7 +22,7 @@ pub(crate) struct RecipeArgs {
 
 impl RecipeArgs {
     /// Reads recipe and lock.
-    pub(super) fn read(&self, context: &Context) -> Result<ImageSource, Failure> {
+    pub(crate) fn read(&self, context: &Context) -> Result<ImageSource, Failure> {
         let config = context.layers()?.config();
         let recipe = self.recipe.as_deref().or(config.image_recipe.as_deref());
         context.image_source(recipe)
