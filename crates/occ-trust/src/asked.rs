@@ -47,10 +47,19 @@ impl Asked {
 
     /// Returns the version when the tag is one, which never moves; none for `latest` and the like.
     pub(crate) fn version(&self) -> Option<&str> {
-        let tag = self.tag.as_ref()?.as_str();
-        let version = tag.strip_prefix('v').unwrap_or(tag);
-        is_version(version).then_some(version)
+        version_of(self.tag.as_ref()?)
     }
+}
+
+/// Returns the version that a tag is; none for a name that moves.
+fn version_of(tag: &Tag) -> Option<&str> {
+    let version = tag.as_str().strip_prefix('v').unwrap_or(tag.as_str());
+    is_version(version).then_some(version)
+}
+
+/// Returns whether a tag is a version, which never moves.
+pub fn is_version_tag(tag: &Tag) -> bool {
+    version_of(tag).is_some()
 }
 
 /// Returns whether a text is a whole version, not only the beginning of one (`1.2`). A letter behind the

@@ -13,6 +13,7 @@
 //! | [`Verdict`] | what was found out |
 //! | [`Expectations`] | what is remembered: seen signed by whom, and how new |
 //! | [`Admitted`] | what may be run, with the reason |
+//! | [`Release`] | giving an image its tags, last of all |
 //! | [`ToSign`], [`SigningWith`], [`Bundle`] | what is signed, with what, and what comes of it |
 
 mod admission;
@@ -28,13 +29,14 @@ mod json;
 mod judge;
 mod legacy;
 mod policy;
+mod release;
 mod root;
 mod sign;
 mod statement;
 mod verdict;
 
 pub use admission::{Admission, Admitted, Decision, Ground, NotListed, Refusal};
-pub use asked::Asked;
+pub use asked::{Asked, is_version_tag};
 pub use discover::discover;
 pub use evidence::{
     Answer, Asking, Channel, Content, Entry, Evidence, LARGEST_ENTRY, LARGEST_EVIDENCE,
@@ -43,6 +45,7 @@ pub use evidence::{
 pub use expectation::{Expectation, Expectations, Forgotten};
 pub use judge::{Case, judge};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
+pub use release::{Release, ReleaseError};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{
     Ambient, Attachment, BUILD_TYPE, Builder, Bundle, IdentityToken, KeyError, LOCAL_BUILDER,
