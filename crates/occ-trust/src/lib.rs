@@ -37,6 +37,7 @@ mod verdict;
 
 pub use admission::{Admission, Admitted, Decision, Ground, NotListed, Refusal};
 pub use asked::{Asked, is_version_tag};
+pub use check::{Stated, verify_statement};
 pub use discover::discover;
 pub use evidence::{
     Answer, Asking, Channel, Content, Entry, Evidence, LARGEST_ENTRY, LARGEST_EVIDENCE,

@@ -8,5 +8,6 @@ mod attacks_signature;
 mod bed;
 mod expectation;
 mod judging;
+mod others;
 mod policy;
 mod signing;

@@ -28,7 +28,7 @@ fn services(bed: &Bed, kind: LogKind) -> Services {
 }
 
 fn token(bed: &Bed, who: &Who) -> IdentityToken {
-    IdentityToken::new(Secret::new(bed.keyless.token(who))).expect("a token")
+    IdentityToken::new(&Secret::new(bed.keyless.token(who))).expect("a token")
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_ci_gives_its_job_a_token_that_is_good_for_signing() {
     assert!(Ambient::of(Some(&url), None).is_none());
     assert!(Ambient::of(Some(""), Some("x")).is_none());
     for text in ["", "a.b", "a.!.c", "a.e30.c.d"] {
-        assert!(IdentityToken::new(Secret::new(text)).is_err(), "{text}");
+        assert!(IdentityToken::new(&Secret::new(text)).is_err(), "{text}");
     }
 }
 
@@ -227,7 +227,7 @@ async fn provenance_says_where_it_ran_and_never_more() {
     let token_of = |claims: &Value| {
         use base64::Engine as _;
         let part = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims.to_string());
-        IdentityToken::new(Secret::new(format!("e30.{part}.c2ln"))).expect("a token")
+        IdentityToken::new(&Secret::new(format!("e30.{part}.c2ln"))).expect("a token")
     };
     let workflow = "https://github.com/acme/sandbox/.github/workflows/release.yml@refs/tags/v1.2.3";
     assert_eq!(Builder::of(&token_of(&hosted)).id(), workflow);
