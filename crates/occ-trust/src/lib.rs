@@ -29,6 +29,7 @@ mod json;
 mod judge;
 mod legacy;
 mod policy;
+mod refresh;
 mod release;
 mod root;
 mod sign;
@@ -46,6 +47,7 @@ pub use evidence::{
 pub use expectation::{Expectation, Expectations, Forgotten};
 pub use judge::{Case, judge};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
+pub use refresh::{RefreshError, RootService};
 pub use release::{Release, ReleaseError};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{

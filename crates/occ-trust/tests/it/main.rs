@@ -10,4 +10,5 @@ mod expectation;
 mod judging;
 mod others;
 mod policy;
+mod refreshing;
 mod signing;
