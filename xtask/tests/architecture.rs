@@ -77,6 +77,7 @@ const OUTSIDE_DOORS: &[(&str, &[&str])] = &[
     ("lzma-rust2", &["occ-layer"]),
     ("ring", &["occ-testkit", "occ-trust"]),
     ("sigstore-trust-root", &["occ-trust"]),
+    ("sigstore-tuf", &["occ-trust"]),
     ("sigstore-verify", &["occ-trust"]),
     ("tar", &["occ", "occ-engine", "occ-image", "occ-layer", "occ-sandbox", "occ-testkit"]),
     ("tokio-rustls", &["occ-engine", "occ-registry"]),

@@ -47,15 +47,19 @@ impl Asked {
 
     /// Returns the version when the tag is one, which never moves; none for `latest` and the like.
     pub(crate) fn version(&self) -> Option<&str> {
-        release(self.tag.as_ref()?)
+        version_of(self.tag.as_ref()?)
     }
 }
 
-/// Returns the version that a tag is, which is the tag without its `v`; none for `latest`, `1.2` and the
-/// like, which move.
-pub fn release(tag: &Tag) -> Option<&str> {
+/// Returns the version that a tag is, which is the tag without its `v`; none for a name that moves.
+pub fn version_of(tag: &Tag) -> Option<&str> {
     let version = tag.as_str().strip_prefix('v').unwrap_or(tag.as_str());
     is_version(version).then_some(version)
+}
+
+/// Returns whether a tag is a version, which never moves.
+pub fn is_version_tag(tag: &Tag) -> bool {
+    version_of(tag).is_some()
 }
 
 /// Returns whether a text is a whole version, not only the beginning of one (`1.2`). A letter behind the

@@ -1,11 +1,13 @@
 //! One signature: whether it is one, whose, when, and what it says. Names are not compared here.
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use occ_oci::{Algorithm, Digest};
 use serde::Deserialize;
 use serde_json::Value;
 use sigstore_verify::crypto::{FulcioCiClaims, KeyAlgorithm, verify_signature};
-use sigstore_verify::types::{Bundle, SignatureBytes, pae};
+use sigstore_verify::types::{
+    Artifact, ArtifactDigest, Bundle, HashAlgorithm, SignatureBytes, pae,
+};
 use sigstore_verify::{
     CertificateError, Error, PublicKeyVerificationPolicy, SubjectAltName, TimestampError,
     TransparencyLogError, VerificationPolicy, VerificationResult,
@@ -25,8 +27,8 @@ use crate::verdict::{Code, Reason, Signer};
 pub(crate) struct Bench<'a> {
     pub(crate) root: &'a TrustRoot,
     pub(crate) policy: &'a Policy,
-    /// The bytes that are to be signed.
-    pub(crate) image: &'a Bytes,
+    /// The digest of the bytes that are to be signed, which we hashed.
+    pub(crate) of: &'a Digest,
 }
 
 /// A signature that is one.
@@ -82,27 +84,39 @@ impl Bench<'_> {
         })?;
         let opened = envelope.open()?;
         let statement = Statement::parse(&opened.payload, false)?;
-        // Our own comparison, with the bytes that we hashed; the crate makes its own.
-        statement.about(self.image)?;
+        // Our own comparison; the crate makes its own.
+        statement.about(self.of)?;
         let text = std::str::from_utf8(bytes).map_err(|_| Reason::new(Code::Malformed, ""))?;
         let bundle = Bundle::from_json(text)
             .map_err(|error| Reason::new(Code::Bundle, error.to_string()))?;
         let (signer, times) = match document.verification_material.public_key {
             Some(key) => self.by_key(&bundle, &key.hint, &opened)?,
-            None => self.by_certificate(&bundle, self.image)?,
+            None => self.by_certificate(&bundle, self.artifact()?)?,
         };
         Ok(Checked { signer, times, says: Says::Statement(statement) })
     }
 
+    /// Returns the digest as the crate has it.
+    pub(crate) fn artifact(&self) -> Result<Artifact<'static>, Reason> {
+        let algorithm = match self.of.algorithm() {
+            Algorithm::Sha256 => HashAlgorithm::Sha2256,
+            Algorithm::Sha512 => HashAlgorithm::Sha2512,
+        };
+        let byte = |at: usize| u8::from_str_radix(self.of.hex().get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..self.of.hex().len()).step_by(2).map(byte).collect();
+        ArtifactDigest::new(algorithm, bytes.unwrap_or_default())
+            .map(Artifact::Digest)
+            .map_err(|error| Reason::new(Code::OtherSubject, error.to_string()))
+    }
+
     /// Verifies a bundle of somebody whom a certificate names.
-    pub(crate) fn by_certificate(
+    pub(crate) fn by_certificate<'a>(
         &self,
         bundle: &Bundle,
-        message: &[u8],
+        artifact: impl Into<Artifact<'a>>,
     ) -> Result<(Signer, Vec<Timestamp>), Reason> {
-        let verified = crypto::over(message, || {
-            self.root.verifier().verify(message, bundle, &VerificationPolicy::any_identity())
-        });
+        let policy = VerificationPolicy::any_identity();
+        let verified = self.root.verifier().verify(artifact, bundle, &policy);
         let verified = verified.map_err(|error| reason(&error))?;
         let is_whole =
             verified.certificate_verified() && verified.sct_verified() && verified.tlog_verified();
@@ -127,7 +141,7 @@ impl Bench<'_> {
             return Ok((id, Vec::new()));
         }
         let policy = PublicKeyVerificationPolicy::new(key.der().clone());
-        let verified = self.root.verifier().verify(&self.image[..], bundle, &policy);
+        let verified = self.root.verifier().verify(self.artifact()?, bundle, &policy);
         let verified = verified.map_err(|error| reason(&error))?;
         Ok((id, verified.verified_timestamps().to_vec()))
     }
@@ -157,6 +171,45 @@ impl Bench<'_> {
         let signature = SignatureBytes::new(signature.to_vec());
         verify_signature(key.der(), message, &signature, kind.default_signing_scheme())
             .map_err(wrong)
+    }
+}
+
+/// A verified statement about anything: a package, an archive.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stated {
+    /// Who stated it.
+    pub signer: Signer,
+    /// When, by logs and timestamp authorities.
+    pub times: Vec<Timestamp>,
+    /// Kind.
+    pub predicate_type: String,
+    /// What it says.
+    pub predicate: Value,
+}
+
+/// Verifies a bundle with a statement about the bytes of a digest, which the caller has hashed. Who may
+/// state that is for the caller to say ([`Policy::names`]), which must also name the keys to be known here.
+///
+/// # Errors
+/// Why it is no good; also [`Code::WrongIdentity`] for a key that the policy does not name.
+pub fn verify_statement(
+    root: &TrustRoot,
+    policy: &Policy,
+    bundle: &[u8],
+    of: &Digest,
+) -> Result<Stated, Reason> {
+    let checked = Bench { root, policy, of }.bundle(bundle).map_err(|failure| match failure {
+        Failure::Reason(reason) => reason,
+        Failure::Stranger(signer) => {
+            Reason::new(Code::WrongIdentity, format!("it was signed by {signer}"))
+        }
+    })?;
+    let Checked { signer, times, says } = checked;
+    match says {
+        Says::Statement(Statement { predicate_type, predicate, .. }) => {
+            Ok(Stated { signer, times, predicate_type, predicate })
+        }
+        Says::Named(_) => Err(Reason::new(Code::StatementType, "")),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use occ_oci::Annotations;
+use occ_oci::{Annotations, Digest};
 
 use crate::admission::{Admission, Admitted, Decision, Ground, Refusal};
 use crate::asked::Asked;
@@ -47,7 +47,7 @@ pub fn judge(case: &Case<'_>) -> Admission {
         let decision = Decision::Admitted(admitted);
         return Admission { image, verdict: None, findings, asked, decision };
     }
-    let mut sight = Sight::default();
+    let mut sight = Sight::of(case.asked);
     sight.look(case);
     let verdict = sight.verdict(case);
     let decision = decide(case, &verdict);
@@ -93,8 +93,9 @@ fn rollback(case: &Case<'_>, proof: &Proof) -> Option<Refusal> {
 }
 
 /// What was seen so far.
-#[derive(Default)]
 struct Sight {
+    /// SHA-256 of the image's bytes, whatever it is called by.
+    image: Digest,
     findings: Vec<Finding>,
     /// Good signatures.
     good: Vec<Good>,
@@ -112,9 +113,22 @@ struct Good {
 }
 
 impl Sight {
+    fn of(asked: &Asked) -> Self {
+        Self {
+            image: Digest::sha256(asked.manifest.bytes()),
+            findings: Vec::new(),
+            good: Vec::new(),
+            attestations: Vec::new(),
+            strangers: BTreeSet::new(),
+            rejected: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
     fn look(&mut self, case: &Case<'_>) {
         let (policy, root) = (case.policy, case.root);
-        let bench = Bench { root, policy, image: case.asked.manifest.bytes() };
+        let image = self.image.clone();
+        let bench = Bench { root, policy, of: &image };
         if case.evidence.subject != *case.asked.manifest.digest() {
             self.missing.push("what was found is about another image".to_owned());
             return;
@@ -195,7 +209,7 @@ impl Sight {
                 annotations
             }
             Says::Statement(statement) if statement.predicate_type == SIGNATURE => {
-                match statement.about(case.asked.manifest.bytes()) {
+                match statement.about(&self.image) {
                     Ok(annotations) => annotations,
                     Err(reason) => return self.reject(entry, reason),
                 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sigstore_verify::types::{Bundle, pae};
 
 use crate::check::{Bench, Checked, Failure, Says};
+use crate::crypto;
 use crate::envelope::{Envelope, decode};
 use crate::json;
 use crate::statement::{PAYLOAD_TYPE, Statement};
@@ -70,7 +71,7 @@ pub(crate) fn signature(
     if kind != KIND && kind != "atomic container signature" {
         return Err(Reason::new(Code::StatementType, format!("it calls itself {kind:?}")).into());
     }
-    let is_it = Digest::from_str(&image.digest).is_ok_and(|it| it == Digest::sha256(bench.image));
+    let is_it = Digest::from_str(&image.digest).is_ok_and(|it| it == *bench.of);
     if !is_it {
         return Err(Reason::new(Code::OtherSubject, format!("it is about {}", image.digest)).into());
     }
@@ -81,7 +82,8 @@ pub(crate) fn signature(
         signature.ok_or_else(|| Reason::new(Code::Bundle, "the signature is missing"))?;
     let (signer, times) = if beside.contains_key(ANNOTATION_CERTIFICATE) {
         let content = ("messageSignature", json!({ "signature": signature }));
-        bench.by_certificate(&bundle(beside, content)?, payload)?
+        let bundle = bundle(beside, content)?;
+        crypto::over(payload, || bench.by_certificate(&bundle, payload))?
     } else {
         by_any_key(bench, payload, &decode(signature)?)?
     };
@@ -98,10 +100,10 @@ pub(crate) fn attestation(
     let envelope: Envelope = json::parse(bytes)?;
     let opened = envelope.open()?;
     let statement = Statement::parse(&opened.payload, true)?;
-    statement.about(bench.image)?;
+    statement.about(bench.of)?;
     let (signer, times) = if beside.contains_key(ANNOTATION_CERTIFICATE) {
         let envelope: Value = json::parse(bytes)?;
-        bench.by_certificate(&bundle(beside, ("dsseEnvelope", envelope))?, bench.image)?
+        bench.by_certificate(&bundle(beside, ("dsseEnvelope", envelope))?, bench.artifact()?)?
     } else {
         by_any_key(bench, &pae(PAYLOAD_TYPE, &opened.payload), &opened.signature)?
     };

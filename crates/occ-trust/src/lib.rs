@@ -14,6 +14,7 @@
 //! | [`Expectations`] | what is remembered: seen signed by whom, and how new |
 //! | [`Admitted`] | what may be run, with the reason |
 //! | [`Notary`] | all of that in one go |
+//! | [`Release`] | giving an image its tags, last of all |
 //! | [`ToSign`], [`SigningWith`], [`Bundle`] | what is signed, with what, and what comes of it |
 
 mod admission;
@@ -30,13 +31,16 @@ mod judge;
 mod legacy;
 mod notary;
 mod policy;
+mod refresh;
+mod release;
 mod root;
 mod sign;
 mod statement;
 mod verdict;
 
 pub use admission::{Admission, Admitted, Decision, Ground, NotListed, Refusal};
-pub use asked::{Asked, release};
+pub use asked::{Asked, is_version_tag, version_of};
+pub use check::{Stated, verify_statement};
 pub use discover::discover;
 pub use evidence::{
     Answer, Asking, Channel, Content, Entry, Evidence, LARGEST_ENTRY, LARGEST_EVIDENCE,
@@ -46,6 +50,8 @@ pub use expectation::{Expectation, Expectations, Forgotten};
 pub use judge::{Case, judge};
 pub use notary::{Examined, Notary};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
+pub use refresh::{RefreshError, RootService};
+pub use release::{Release, ReleaseError};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{
     Ambient, Attachment, BUILD_TYPE, Builder, Bundle, IdentityToken, KeyError, LOCAL_BUILDER,

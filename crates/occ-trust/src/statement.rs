@@ -62,15 +62,16 @@ impl Statement {
         Ok(statement)
     }
 
-    /// Returns what is signed about these bytes: the annotations of the subject that they are.
-    pub(crate) fn about(&self, bytes: &[u8]) -> Result<Annotations, Reason> {
-        let digest = Digest::sha256(bytes);
+    /// Returns what is signed about the bytes of this digest: the annotations of the subject that they
+    /// are.
+    pub(crate) fn about(&self, digest: &Digest) -> Result<Annotations, Reason> {
+        let algorithm = digest.algorithm().name();
         let is_it = |subject: &&Subject| {
-            subject.digest.get("sha256").map(String::as_str) == Some(digest.hex())
+            subject.digest.get(algorithm).map(String::as_str) == Some(digest.hex())
         };
         let subject = self.subject.iter().find(is_it).ok_or_else(|| {
             let others: Vec<_> =
-                self.subject.iter().filter_map(|subject| subject.digest.get("sha256")).collect();
+                self.subject.iter().filter_map(|subject| subject.digest.get(algorithm)).collect();
             let others = others.iter().take(3).map(|hex| format!("{hex:.12}")).collect::<Vec<_>>();
             Reason::new(Code::OtherSubject, format!("it is about {} instead", others.join(", ")))
         })?;

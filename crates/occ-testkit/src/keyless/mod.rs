@@ -13,6 +13,7 @@ mod key;
 mod log;
 mod server;
 mod stamp;
+mod updates;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ use crate::fake_registry::Request;
 use certificate::Authority;
 use key::{Key, base64};
 use log::Log;
+use updates::Updates;
 
 /// Seconds of ten years.
 const LONG: i64 = 10 * 365 * 24 * 3600;
@@ -53,6 +55,8 @@ struct Instance {
     new_log: Log,
     stamp_root: Authority,
     stamper: Authority,
+    update_key: Key,
+    updates: Option<Updates>,
     requests: Vec<Request>,
 }
 
@@ -92,6 +96,8 @@ impl Keyless {
             new_log: Log::new("new.log.bench"),
             stamp_root,
             stamper,
+            update_key: Key::new(),
+            updates: None,
             requests: Vec::new(),
         }));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -130,6 +136,16 @@ impl Keyless {
     /// Returns a token that the certificate authority takes for this workload's; nobody signed it.
     pub fn token(&self, who: &Who) -> String {
         server::token(who)
+    }
+
+    /// Lets a trust root be fetched below `/updates`, as this version, until a moment. Returns whom one
+    /// begins with (`1.root.json`).
+    pub fn offer_root(&self, trusted_root: &Value, version: u32, expires: &str) -> Vec<u8> {
+        let mut instance = lock(&self.instance);
+        let updates = Updates::of(trusted_root, version, &instance.update_key, expires);
+        let first = updates.file("1.root.json").expect("it was just made");
+        instance.updates = Some(updates);
+        first
     }
 
     /// Returns the trust root (`trusted_root.json`).

@@ -49,6 +49,12 @@ fn answer(instance: &mut Instance, request: &Request) -> Option<Answer> {
             Some(Answer::new(201).body("application/timestamp-reply", token))
         }
         ("GET", "/token") => give_token(request),
+        ("GET", place) => {
+            let name = place.strip_prefix("/updates/").unwrap_or_default();
+            let file = instance.updates.as_ref().and_then(|updates| updates.file(name));
+            let found = |bytes| Answer::new(200).body("application/json", bytes);
+            Some(file.map_or_else(|| Answer::new(404), found))
+        }
         _ => Some(Answer::new(404)),
     }
 }

@@ -14,7 +14,7 @@ const AUDIENCE: &str = "sigstore";
 /// Largest answer of a giver of tokens that is read, in bytes.
 const LIMIT: usize = 256 * 1024;
 
-/// A token that says who we are (OpenID Connect). It is believed by whoever gets it, so it is a secret.
+/// A token that says who we are (`OpenID` Connect). It is believed by whoever gets it, so it is a secret.
 #[derive(Clone)]
 pub struct IdentityToken {
     secret: Secret,
@@ -26,7 +26,7 @@ impl IdentityToken {
     ///
     /// # Errors
     /// [`SignError::Token`].
-    pub fn new(secret: Secret) -> Result<Self, SignError> {
+    pub fn new(secret: &Secret) -> Result<Self, SignError> {
         let secret = Secret::new(secret.expose().trim());
         let parts: Vec<_> = secret.expose().split('.').collect();
         let [_, claims, _] = parts[..] else { return Err(SignError::Token) };
@@ -88,6 +88,6 @@ impl Ambient {
         };
         let answer = way.errand(&errand).await?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| SignError::Token)?;
-        IdentityToken::new(Secret::new(answer["value"].as_str().ok_or(SignError::Token)?))
+        IdentityToken::new(&Secret::new(answer["value"].as_str().ok_or(SignError::Token)?))
     }
 }

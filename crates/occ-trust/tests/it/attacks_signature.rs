@@ -178,7 +178,7 @@ async fn attack_12_an_authority_that_had_expired_certifies_nobody() {
         let authority = chain[0].clone();
         *chain = json!([chain[1].clone()]);
         let root = TrustRoot::from_json(root.to_string().as_bytes()).expect("a trust root");
-        let bed = Bed { root, keyless, ..bed };
+        let bed = Bed { keyless, root, ..bed };
         let mut bundle = bed.keyless.bundle(&draft(&bed));
         let leaf = bundle["verificationMaterial"]["certificate"].clone();
         bundle["mediaType"] = json!("application/vnd.dev.sigstore.bundle+json;version=0.2");

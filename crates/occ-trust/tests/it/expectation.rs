@@ -5,7 +5,7 @@ use occ_trust::{Decision, Expectations, Proof, Verdict};
 
 use crate::bed::{Bed, NAME, now, releaser, repository, statement};
 
-async fn proof(bed: &Bed, version: &str, seq: u64) -> Proof {
+fn proof(bed: &Bed, version: &str, seq: u64) -> Proof {
     let draft = Draft::of(&releaser(), &statement(&bed.image.manifest, version, seq));
     let admission = bed.verdict(&[bed.bundle(&draft)]);
     let Some(Verdict::Verified(proof)) = admission.verdict else { panic!("{admission:?}") };
@@ -21,9 +21,9 @@ async fn the_newest_is_remembered_and_comes_back_from_the_file() {
     let (mut known, warning) = Expectations::load(&path);
     assert!(warning.is_none());
     let name = repository(NAME);
-    known.remember(&name, &proof(&bed, "1.2.3", 7).await, now());
-    known.remember(&name, &proof(&bed, "1.3.0", 9).await, now());
-    known.remember(&name, &proof(&bed, "1.2.9", 8).await, now());
+    known.remember(&name, &proof(&bed, "1.2.3", 7), now());
+    known.remember(&name, &proof(&bed, "1.3.0", 9), now());
+    known.remember(&name, &proof(&bed, "1.2.9", 8), now());
     let seen = known.of(&name).expect("it was seen");
     assert_eq!((seen.seq, seen.version.as_deref()), (Some(9), Some("1.3.0")));
     known.pin(&repository("ghcr.io/acme/other"), now());
@@ -59,7 +59,7 @@ async fn versions_are_ordered_by_their_numbers_and_a_letter() {
     let bed = Bed::unsigned(Referring::Api).await;
     let mut known = Expectations::default();
     let name = repository(NAME);
-    let mut seen = proof(&bed, "1.10.0b", 7).await;
+    let mut seen = proof(&bed, "1.10.0b", 7);
     seen.annotations.remove("seq");
     known.remember(&name, &seen, now());
     let expected = known.of(&name).expect("it was seen");

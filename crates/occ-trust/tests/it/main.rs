@@ -8,5 +8,7 @@ mod attacks_signature;
 mod bed;
 mod expectation;
 mod judging;
+mod others;
 mod policy;
+mod refreshing;
 mod signing;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use occ_oci::{Annotations, Reference};
-use occ_trust::{Label, ToSign, attach_legacy, release, sign, sign_legacy};
+use occ_trust::{Label, ToSign, attach_legacy, sign, sign_legacy, version_of};
 use serde_json::json;
 
 use super::image::{or_interrupted, reference};
@@ -62,7 +62,7 @@ impl SignArgs {
             }
             Reference::Pinned(_) => None,
         };
-        let of_tag = tag.as_ref().and_then(release).map(str::to_owned);
+        let of_tag = tag.as_ref().and_then(version_of).map(str::to_owned);
         Ok(Label {
             repository: reference.repository().clone(),
             tag: tag.filter(|_| self.this_tag),
