@@ -13,3 +13,4 @@ mod plan;
 mod sight;
 mod stage;
 mod story;
+mod trusting;

@@ -256,13 +256,13 @@ pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
 pub(crate) const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
 
 /// Returns where images come from: registries that are asked once.
-pub(crate) fn intake(folder: PathBuf) -> Intake {
+pub(crate) fn intake(folder: PathBuf, policy: Arc<Mutex<Policy>>) -> Intake {
     let memory = folder.join("trust.json");
     Intake::new(folder, move || {
         let settings = Settings::new(1);
         let patience = settings.patience.once();
         let registries = Registries::new(Settings { patience, ..settings });
-        let policy = Policy { mode: Mode::Off, ..Policy::default() };
+        let policy = policy.lock().expect("lock").clone();
         let notary = Notary { policy, root: TrustRoot::embedded(), memory: memory.clone() };
         Ok(Way { registries, notary })
     })
@@ -272,6 +272,7 @@ pub(crate) fn intake(folder: PathBuf) -> Intake {
 pub(crate) struct Stage {
     registry: OnceLock<FakeRegistry>,
     intake: Intake,
+    policy: Arc<Mutex<Policy>>,
     pub(crate) engine: FakeEngine,
     pub(crate) server: FakeServer,
     pub(crate) secrets: FakeSecrets,
@@ -288,6 +289,9 @@ impl Stage {
         let home = Home::new(dir.path(), &Instance::first());
         home.create().expect("create");
         let engine = engine.on_start(programs).on_upload(told);
+        // Who signs what is a story of its own.
+        let policy = Policy { mode: Mode::Off, ..Policy::default() };
+        let policy = Arc::new(Mutex::new(policy));
         let server = FakeServer {
             manner: Mutex::new(Manner::Good),
             broken: Mutex::default(),
@@ -296,7 +300,8 @@ impl Stage {
         };
         Self {
             registry: OnceLock::new(),
-            intake: intake(dir.path().join("pulls")),
+            intake: intake(dir.path().join("pulls"), Arc::clone(&policy)),
+            policy,
             engine,
             server,
             secrets: FakeSecrets::default(),
@@ -311,6 +316,11 @@ impl Stage {
     /// Returns where a backup may lie; it goes with the stage.
     pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("one.occ-backup")
+    }
+
+    /// Changes whose signatures are believed.
+    pub(crate) fn believe(&self, policy: Policy) {
+        *self.policy.lock().expect("lock") = policy;
     }
 
     /// Returns the registry of this stage.

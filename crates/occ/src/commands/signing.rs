@@ -87,10 +87,10 @@ impl SigningArgs {
         if let Some(path) = &self.identity_token {
             let text = fs::read_to_string(path)
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            return IdentityToken::new(Secret::new(text.trim())).map_err(wrong);
+            return IdentityToken::new(&Secret::new(text.trim())).map_err(wrong);
         }
         if let Some(text) = context.env.variable("SIGSTORE_ID_TOKEN") {
-            return IdentityToken::new(Secret::new(text.trim())).map_err(wrong);
+            return IdentityToken::new(&Secret::new(text.trim())).map_err(wrong);
         }
         let url = context.env.variable("ACTIONS_ID_TOKEN_REQUEST_URL");
         let request = context.env.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
