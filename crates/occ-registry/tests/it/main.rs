@@ -6,6 +6,7 @@ mod blobs;
 mod conformance;
 mod copying;
 mod credentials;
+mod errands;
 mod failover;
 mod lists;
 mod manifests;
