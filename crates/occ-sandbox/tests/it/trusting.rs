@@ -60,7 +60,7 @@ impl Scene {
         assert_eq!(self.stage.things(&wish()).await, before, "{what}");
         assert_eq!(self.stage.home.image_state().0, state, "{what}");
         assert!(!self.arrived().await, "{what}: it was loaded");
-        error.to_string()
+        sentence(&error)
     }
 
     /// Whether the engine has the other image.
@@ -79,6 +79,12 @@ impl Scene {
             ..Policy::default()
         });
     }
+}
+
+/// Returns an error with its causes.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn other() -> FakeImage {
@@ -130,7 +136,7 @@ async fn attack_05_signatures_that_are_gone_after_one_was_seen_are_missed() {
     let tag = digest.to_string().replace(':', "-");
     let (repository, name) = (REPOSITORY.to_owned(), tag);
     scene.stage.registry().change(Change::Forget { repository, name });
-    let why = scene.bring().await.expect_err("stripped").to_string();
+    let why = sentence(&scene.bring().await.expect_err("stripped"));
     assert!(why.contains("is not signed, but") && why.contains("was seen signed"), "{why}");
 }
 
@@ -140,7 +146,7 @@ async fn attack_05_a_registry_that_does_not_say_whether_it_is_signed_is_not_beli
         ("500", Harm::status(500)),
         ("429", Harm::status(429)),
         ("403", Harm::status(403)),
-        ("garbage", Harm::Body(b"{".to_vec())),
+        ("garbage", Harm::Answers { status: 200, headers: Vec::new(), body: b"{".to_vec() }),
         ("hung up", Harm::HangsUp),
     ] {
         let scene = Scene::new().await;

@@ -99,7 +99,7 @@ fn refused(failure: Failure, admission: &Admission) -> Failure {
                 .hint(format!("if you know why: occ trust forget {repository}"))
         }
         (_, Some(Verdict::WrongIdentity { .. })) => {
-            failure.hint("to believe somebody else, name them: occ trust show")
+            failure.hint("to believe them, name them in trust-policy.json: docs/guides/trust.md")
         }
         (_, Some(Verdict::Unknown { .. })) => {
             failure.hint("try again later, or ask fewer registries: occ config set registries HOST")

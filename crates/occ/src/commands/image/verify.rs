@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use occ_sandbox::event;
-use occ_sandbox::pull::{PullError, Wanted, examine, look};
+use occ_sandbox::pull::{PullError, PullNews, Wanted, examine, look};
 use occ_trust::{
     Admission, Answer, Asking, CYCLONE_DX, Identity, Mode, Notary, PROVENANCE, Policy, Proof,
     PublicKey, Rule, Text, TrustRoot, Verdict, slsa_level,
@@ -50,7 +50,11 @@ async fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
     let intake = context.intake();
     let notary = args.notary(intake.way()?.notary)?;
     let progress = context.terminal.progress();
-    let tell = |news| progress.show(&event(news));
+    // Nothing is pulled: only what goes wrong is news.
+    let tell = |news| match news {
+        PullNews::Failed { .. } | PullNews::Forgotten { .. } => progress.show(&event(news)),
+        _ => {}
+    };
     let looked = look(&wanted, &intake, &tell).await;
     let admission = match looked {
         Ok(looked) => examine(&looked, &notary, crate::time::moment(), &tell).await,
