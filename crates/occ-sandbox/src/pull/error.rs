@@ -21,7 +21,7 @@ pub enum PullError {
     Settings(#[source] occ_registry::Cause),
     /// No registry said what the tag stands for, or they say different things.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Resolve(Box<ResolveError>),
     /// No registry gave something that was asked for by its digest.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
@@ -123,7 +123,17 @@ impl PullError {
 
     /// Returns whether it is an alarm: something that no other registry and no second try makes good.
     pub fn is_alarm(&self) -> bool {
-        matches!(self, Self::Resolve(ResolveError::Disagreement { .. }) | Self::OtherImage { .. })
+        match self {
+            Self::Resolve(error) => matches!(**error, ResolveError::Disagreement { .. }),
+            Self::OtherImage { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<ResolveError> for PullError {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolve(Box::new(error))
     }
 }
 
