@@ -177,7 +177,7 @@ fn attack_3_other_bytes_than_the_promised_ones_are_never_loaded() {
     let image = image(&["one", "another"]);
     image.publish(&stage.registry, "1");
     for target in ["/blobs/".to_owned(), image.blob(1)] {
-        stage.registry.fault(Fault::on("GET", &target, Harm::Flipped).times(2));
+        stage.registry.fault(Fault::on("GET", &target, Harm::Flipped).times(1));
         stage.pull("1").code(3).says("the bytes are not the promised ones");
     }
     let config = Digest::sha256(&image.config).to_string();
@@ -216,7 +216,7 @@ fn attack_25_a_layer_that_is_not_what_the_image_says_or_grows_beyond_any_use_is_
     image_of(vec![(bytes, Digest::sha256(b"something else"))]).publish(&stage.registry, "1");
     stage.pull("1").code(3).says("is not what the image says");
     let zeros = vec![0; 1 << 20];
-    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     (0..300).for_each(|_| bomb.write_all(&zeros).unwrap());
     let bomb = (bomb.finish().unwrap(), Digest::sha256(b"whatever"));
     image_of(vec![bomb]).publish(&stage.registry, "2");
