@@ -9,6 +9,7 @@ use crate::image::ImageId;
 
 /// What the engine is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct EngineFacts {
     /// Product name, such as `Docker Engine`, `Docker Desktop` or `Podman`.
     pub product: String,

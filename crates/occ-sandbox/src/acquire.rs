@@ -139,9 +139,14 @@ fn stop(error: PullError, name: &str, wanted: Option<&Wanted>) -> PullStop {
         (PullError::Engine { step, source: source @ occ_engine::Error::NotRunning { .. } }, _) => {
             PullStop::Fatal(ApplyError::Engine { step, source })
         }
-        (PullError::Resolve(ResolveError::Exhausted(nobody)), Some(wanted)) => {
-            PullStop::Registries(wanted.attempts(&nobody.attempts))
-        }
+        (PullError::Resolve(error), Some(wanted)) => match *error {
+            ResolveError::Exhausted(nobody) => {
+                PullStop::Registries(wanted.attempts(&nobody.attempts))
+            }
+            error @ ResolveError::Disagreement { .. } => {
+                PullStop::Fatal(ApplyError::NotTaken(Box::new(error.into())))
+            }
+        },
         (error, _) => PullStop::Image(PullAttempt { name: name.to_owned(), why: one_line(&error) }),
     }
 }

@@ -52,7 +52,22 @@ suite!(
     what_refers_to_a_manifest_is_listed,
     several_writers_of_one_list_lose_nothing,
     a_copy_brings_everything_that_refers_to_it,
+    tags_are_listed_to_the_last_page,
 );
+
+async fn tags_are_listed_to_the_last_page(host: &str) {
+    let client = client(host, "a/b");
+    let error = client.tags().await.expect_err("there is none yet");
+    assert!(error.reason.is_not_found(), "{error:?}");
+    let image = image("x");
+    image.push_blobs(&client).await;
+    let names = ["1", "1.2", "1.2.3", "edge", "latest", "v9", "z"];
+    for name in names {
+        client.tag(&image.manifest, &tag(name)).await.expect("a tag");
+    }
+    let listed = client.tags().await.expect("a list");
+    assert_eq!(listed, names.map(tag));
+}
 
 async fn a_blob_comes_back_as_it_was(host: &str) {
     let client = client(host, "a/b");

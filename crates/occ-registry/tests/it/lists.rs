@@ -242,3 +242,23 @@ async fn a_list_that_goes_on_at_another_place_is_refused() {
     let error = client.referrers(subject.manifest.digest()).await.expect_err("round and round");
     assert!(matches!(error.reason, Reason::TooMany { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn attack_20_a_list_of_tags_without_an_end_or_elsewhere_is_an_error() {
+    let registry = FakeRegistry::start(Referring::Unknown);
+    let client = client(&registry.host(), "a/b");
+    let link = format!("<{}>; rel=\"next\"", registry.url("/v2/a/b/tags/list"));
+    let answers = |link: &str| Harm::Answers {
+        status: 200,
+        headers: vec![("link".to_owned(), link.to_owned())],
+        body: br#"{"tags":["a","../b"]}"#.to_vec(),
+    };
+    registry
+        .fault(Fault::on("GET", "/tags/list", answers("<http://127.0.0.2/x>; rel=next")).times(1));
+    let error = client.tags().await.expect_err("another place");
+    assert!(matches!(error.reason, Reason::Answer(_)), "{error:?}");
+    registry.fault(Fault::on("GET", "/tags/list", answers(&link)));
+    let error = client.tags().await.expect_err("no end");
+    assert!(matches!(error.reason, Reason::TooMany { .. }), "{error:?}");
+    assert_eq!(registry.asked("GET", "/tags/list"), 101);
+}

@@ -23,7 +23,7 @@ pub enum PullError {
     Settings(#[source] occ_registry::Cause),
     /// No registry said what the tag stands for, or they say different things.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Resolve(Box<ResolveError>),
     /// No registry gave something that was asked for by its digest.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
@@ -140,14 +140,20 @@ impl PullError {
 
     /// Returns whether it is an alarm: something that no other registry and no second try makes good.
     pub fn is_alarm(&self) -> bool {
-        matches!(
-            self,
-            Self::Resolve(ResolveError::Disagreement { .. })
-                | Self::OtherImage { .. }
-                | Self::Refused(_)
-                | Self::NotListed(_)
-                | Self::Memory { .. }
-        )
+        match self {
+            Self::Resolve(error) => matches!(**error, ResolveError::Disagreement { .. }),
+            Self::OtherImage { .. }
+            | Self::Refused(_)
+            | Self::NotListed(_)
+            | Self::Memory { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<ResolveError> for PullError {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolve(Box::new(error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layers as they come: fetched a few at a time, unpacked and compared one after the other.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read as _, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -128,10 +128,10 @@ impl<'a, E: Engine> Fetching<'a, E> {
 
     async fn prepare(&self, layer: usize, unpack: Unpack) -> Result<Ready, PullError> {
         let described = self.work.incoming.layers[layer].clone();
-        let unpacks = match (unpack, described.compression) {
-            (_, Compression::None) | (Unpack::Nothing, _) => false,
-            (Unpack::All, _) | (Unpack::Zstd, Compression::Zstd) => true,
-            (Unpack::Zstd, Compression::Gzip) => false,
+        let unpacks = match described.compression {
+            Compression::None => false,
+            Compression::Gzip => unpack == Unpack::All,
+            Compression::Zstd => unpack != Unpack::Nothing,
         };
         let (from, to) = (self.work.shelf.blob(layer), self.work.shelf.unpacked(layer));
         let work = move || prepare(&described, &from, unpacks.then_some(&*to));

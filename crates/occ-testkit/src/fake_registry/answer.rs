@@ -26,6 +26,7 @@ pub(super) fn answer(state: &State, request: &Request) -> Answer {
         ("/blobs/", "GET" | "HEAD") => blob(state, request, repository, name),
         ("/manifests/", "GET" | "HEAD") => manifest(state, repository, name),
         ("/manifests/", "PUT") => put(state, request, repository, name),
+        ("/tags/", "GET") if name == "list" => tags(state, request, repository),
         ("/referrers/", "GET") if state.referring == Referring::Api => {
             referrers::list(state, request, repository, name)
         }
@@ -43,11 +44,32 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn of(path: &'a str) -> Option<Self> {
         let path = path.strip_prefix("/v2/")?;
-        let kinds = ["/blobs/uploads/", "/blobs/", "/manifests/", "/referrers/"];
+        let kinds = ["/blobs/uploads/", "/blobs/", "/manifests/", "/referrers/", "/tags/"];
         kinds.into_iter().find_map(|kind| {
             let (repository, name) = path.split_once(kind)?;
             Some(Self { repository, kind, name })
         })
+    }
+}
+
+/// Most tags of one page.
+const PAGE: usize = 3;
+
+fn tags(state: &State, request: &Request, repository: &str) -> Answer {
+    let tags = state.memory().store.tags(repository);
+    if tags.is_empty() {
+        return Answer::refusal(404, "NAME_UNKNOWN");
+    }
+    let last = request.query("last").pop().unwrap_or_default();
+    let rest: Vec<String> = tags.into_iter().filter(|tag| *tag > last).collect();
+    let page = &rest[..rest.len().min(PAGE)];
+    let body = serde_json::json!({ "name": repository, "tags": page }).to_string();
+    let answer = Answer::new(200).body("application/json", body.into_bytes());
+    match page.last().filter(|_| rest.len() > page.len()) {
+        None => answer,
+        Some(last) => {
+            answer.with("link", format!("</v2/{repository}/tags/list?last={last}>; rel=\"next\""))
+        }
     }
 }
 

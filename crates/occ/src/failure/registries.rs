@@ -37,7 +37,7 @@ impl From<ResolveError> for Failure {
 impl From<PullError> for Failure {
     fn from(error: PullError) -> Self {
         match error {
-            PullError::Resolve(error) => error.into(),
+            PullError::Resolve(error) => (*error).into(),
             PullError::Exhausted(error) => error.into(),
             PullError::Registry(error) => error.into(),
             error => pull_hints(Self::of(pull_exit(&error), &error), &error),
@@ -50,8 +50,8 @@ pub(super) fn pull_exit(error: &PullError) -> Exit {
     match error {
         PullError::Settings(_) => Exit::Config,
         PullError::Wanted(_) => Exit::Usage,
-        PullError::Resolve(ResolveError::Disagreement { .. })
-        | PullError::OtherImage { .. }
+        error if error.is_alarm() => Exit::Refused,
+        PullError::OtherImage { .. }
         | PullError::Layer { .. }
         | PullError::NoImage { .. }
         | PullError::TwoImages { .. }
@@ -72,7 +72,7 @@ pub(super) fn pull_exit(error: &PullError) -> Exit {
 pub(super) fn pull_hints(failure: Failure, error: &PullError) -> Failure {
     match error {
         PullError::Settings(_) => failure.hint("see what is set and by whom: occ config show"),
-        PullError::Resolve(ResolveError::Disagreement { .. }) => disagreement(failure),
+        PullError::Resolve(_) if error.is_alarm() => disagreement(failure),
         PullError::Engine { source, .. } => engine_hints(failure, source),
         PullError::Refused(admission) => refused(failure, admission),
         PullError::Platform { .. } => {

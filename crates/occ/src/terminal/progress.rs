@@ -245,7 +245,8 @@ fn pace(seconds: u64, bytes: Option<(u64, u64)>) -> String {
         (_, Some((done, total))) if done > 0 && done < total => {
             let rate = (done / seconds).max(1);
             let left = (total - done).div_ceil(rate);
-            format!(" ({seconds} s, {:.1} MiB/s, {left} s left)", rate as f64 / f64::from(1 << 20))
+            let tenths = (rate * 10) >> 20;
+            format!(" ({seconds} s, {}.{} MiB/s, {left} s left)", tenths / 10, tenths % 10)
         }
         _ => format!(" ({seconds} s)"),
     }

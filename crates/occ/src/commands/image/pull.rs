@@ -1,7 +1,7 @@
 //! `occ image pull`: an image from registries into the engine.
 
 use clap::Args;
-use occ_engine::Engine as _;
+use occ_engine::{Docker, Engine as _};
 use occ_image::Size;
 use occ_oci::Platform;
 use occ_sandbox::pull::{Found, PullError, Wanted, bring, find, lacking, verify};
@@ -49,22 +49,13 @@ async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
     let progress = context.terminal.progress();
     let tell = |news| progress.show(&event(news));
     let intake = context.intake();
-    let found = find(&wanted, platform, &intake, &tell).await;
+    let found = find(&wanted, platform, &intake, &tell).await.inspect_err(|_| progress.clear())?;
     if args.dry_run {
         progress.clear();
-        let found = found?;
-        let lacking = lacking(&found, &engine).await?;
-        let Size(bytes) = Size(lacking.bytes);
-        let mut data = described(&found);
-        data["changed"] = json!(false);
-        data["layers"] = json!(lacking.layers);
-        data["bytes"] = json!(bytes);
-        let text = format!("{}  {} to fetch\n", found.pinned[0], Size(bytes));
-        context.terminal.result("occ/image-pull", &data, &text)?;
-        return Ok(Exit::Done);
+        return show(&found, &engine, context).await;
     }
     let brought = async {
-        let cleared = verify(found?, &intake, crate::time::moment(), &tell).await?;
+        let cleared = verify(found, &intake, crate::time::moment(), &tell).await?;
         let brought = bring(&cleared, &engine, &intake, &tell).await?;
         Ok::<_, PullError>((cleared, brought))
     };
@@ -84,6 +75,18 @@ async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
         Size(brought.fetched)
     ));
     context.terminal.result("occ/image-pull", &data, &format!("{}\n", brought.name))?;
+    Ok(Exit::Done)
+}
+
+/// Says what would be fetched.
+async fn show(found: &Found, engine: &Docker, context: &Context) -> Result<Exit, Failure> {
+    let lacking = lacking(found, engine).await?;
+    let mut data = described(found);
+    data["changed"] = json!(false);
+    data["layers"] = json!(lacking.layers);
+    data["bytes"] = json!(lacking.bytes);
+    let text = format!("{}  {} to fetch\n", found.pinned[0], Size(lacking.bytes));
+    context.terminal.result("occ/image-pull", &data, &text)?;
     Ok(Exit::Done)
 }
 

@@ -75,7 +75,7 @@ async fn in_engine(args: &TagArgs, name: &str, context: &Context) -> Result<Exit
             return Err(Failure::usage(format!(
                 "{name} is in a registry, and the image in the engine"
             ))
-            .hint(format!("to bring it there: occ image push --engine {} {name}", args.image)));
+            .hint("a built image is brought there by: occ image push"));
         }
     }
     let engine = context.engine()?;

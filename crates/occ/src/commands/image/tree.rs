@@ -39,9 +39,9 @@ struct Node {
     /// What kind of artifact it is.
     artifact_type: Option<String>,
     /// What it lists.
-    manifests: Vec<Node>,
+    manifests: Vec<Self>,
     /// What is about it.
-    referrers: Vec<Node>,
+    referrers: Vec<Self>,
 }
 
 /// Runs `occ image tree`.
@@ -105,7 +105,7 @@ impl Walk<'_> {
                 }
                 match self.client.referrer(manifest.digest(), &listed).await {
                     Ok(referrer) => {
-                        node.referrers.push(self.node(&referrer, None, depth + 1).await?)
+                        node.referrers.push(self.node(&referrer, None, depth + 1).await?);
                     }
                     // Anybody who may push can list what is not so.
                     Err(error) if !error.reason.may_pass() => {

@@ -19,6 +19,7 @@ mod lock;
 mod logs;
 mod output;
 mod prebuilt;
+mod pull;
 mod remote;
 mod setup;
 mod stranger;
