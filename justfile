@@ -39,6 +39,10 @@ docs:
 bench:
     cargo build --release --locked -p occ && cargo xtask bench --date "$(date +%F)"
 
+# measure how images are pulled, copied and verified (needs docker-registry, skopeo); the figures go to docs/benchmarks-registries.md
+bench-registries:
+    cargo build --release --locked -p occ && cargo xtask bench-registries --date "$(date +%F)"
+
 # measure how images are built (half an hour; needs Docker); the figures go to docs/benchmarks-images.md
 bench-images:
     cargo build --release --locked -p occ && cargo build --release --locked -p occ-layer --example limit && cargo xtask bench-images --date "$(date +%F)"

@@ -30,6 +30,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure how the release build builds images; write docs/benchmarks-images.md
     BenchImages(bench::images::ImagesArgs),
+    /// Measure how images are pulled, copied and verified; write docs/benchmarks-registries.md
+    BenchRegistries(bench::registries::RegistriesArgs),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Docs { check: true } => docs::check(&root()),
         Command::Bench(args) => bench::run(&args, &root()),
         Command::BenchImages(args) => bench::images::run(&args, &root()),
+        Command::BenchRegistries(args) => bench::registries::run(&args, &root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

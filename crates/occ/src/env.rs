@@ -98,6 +98,11 @@ impl Environment {
         self.state_dir.join("trust-root.json")
     }
 
+    /// Returns the folder of what was fetched with trust roots, so that nothing older is taken.
+    pub(crate) fn trust_updates_dir(&self) -> PathBuf {
+        self.state_dir.join("trust-updates")
+    }
+
     /// Returns the file of what was seen signed.
     pub(crate) fn seen_signed_file(&self) -> PathBuf {
         self.state_dir.join("seen-signed-v1.json")

@@ -48,6 +48,31 @@ impl Figure {
         Self { budget: String::new(), share: None, ..row }
     }
 
+    /// Returns the row of a duration that may be as long as another one.
+    pub(super) fn ratio(what: &'static str, measured: &Samples, beside: (&str, &Samples)) -> Self {
+        let share = measured.median() / beside.1.median();
+        Self {
+            ours: format!("{share:.2} times"),
+            budget: "1.0 times".to_owned(),
+            share: Some(share),
+            ..Self::time(what, measured, Some(beside), 1.0)
+        }
+    }
+
+    /// Returns the row of a number of bytes that may be as large as another one.
+    pub(super) fn share(what: &'static str, bytes: u64, (name, other): (&str, u64)) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "an image is far smaller than 2^53 bytes")]
+        let share = bytes as f64 / other as f64;
+        Self {
+            what,
+            measured: format!("{bytes} bytes"),
+            beside: format!("{name}: {other} bytes"),
+            ours: format!("{share:.2} times"),
+            budget: "1.0 times".to_owned(),
+            share: Some(share),
+        }
+    }
+
     /// Returns the row of a size in bytes; its budget is in MB.
     pub(super) fn size(what: &'static str, bytes: u64, budget: u64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a program is far smaller than 2^53 bytes")]
@@ -102,6 +127,19 @@ mod tests {
         assert!((figure.share.expect("a budget") - 0.5).abs() < 1e-9);
         let free = Figure::beside("copy", &measured, ("cp", &own));
         assert_eq!((free.ours.as_str(), free.budget.as_str(), free.share), ("200 ms", "", None));
+    }
+
+    #[test]
+    fn what_may_be_as_much_as_something_else_is_told_in_times_of_it() {
+        let [ours, theirs] = [vec![300.0], vec![200.0]].map(Samples::new);
+        let figure = Figure::ratio("pull", &ours, ("docker", &theirs));
+        assert_eq!((figure.ours.as_str(), figure.budget.as_str()), ("1.50 times", "1.0 times"));
+        assert!((figure.share.expect("a budget") - 1.5).abs() < 1e-9);
+        let figure = Figure::share("bytes", 50, ("layer", 100));
+        assert_eq!(
+            (figure.ours.as_str(), figure.beside.as_str()),
+            ("0.50 times", "layer: 100 bytes")
+        );
     }
 
     #[test]

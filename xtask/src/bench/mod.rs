@@ -7,6 +7,8 @@ mod figure;
 pub(crate) mod images;
 mod machine;
 mod page;
+pub(crate) mod registries;
+mod registry;
 mod sandbox;
 mod server;
 mod timing;
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &BenchArgs, root: &Path) -> Outcome {
     let status = sandbox.status()?;
     let machine = Machine::look(&status["cli_version"], &status["health"]["opencode_version"])?;
     let figures = measure(&sandbox, args, size.len())?;
-    let text = page::render(&args.date, &machine, &figures);
+    let text = page::render("Benchmarks", page::METHOD, &args.date, &machine, &figures);
     fs::write(root.join(PAGE), &text)?;
     say(&format!("written: {PAGE}"));
     say(&page::table(&figures));

@@ -4,7 +4,7 @@ use super::figure::Figure;
 use super::machine::Machine;
 
 /// How the figures were taken; the same words whatever they are.
-const METHOD: &str = "\
+pub(super) const METHOD: &str = "\
 ## Method
 
 - The program is the release build (`cargo build --release -p occ`); the sandbox is made for the
@@ -31,13 +31,19 @@ Measured with `just bench`. No test depends on these figures.
 ";
 
 /// Returns the page.
-pub(super) fn render(date: &str, machine: &Machine, figures: &[Figure]) -> String {
+pub(super) fn render(
+    title: &str,
+    method: &str,
+    date: &str,
+    machine: &Machine,
+    figures: &[Figure],
+) -> String {
     let Machine { processor, processors, memory_gib, kernel, engine, occ, opencode, load } =
         machine;
     format!(
-        "# Benchmarks\n\n\
+        "# {title}\n\n\
          {date}: occ {occ}, opencode {opencode}, Docker Engine {engine}, Linux {kernel}, \
-         {processors} × {processor}, {memory_gib} GiB of memory; load average {load} when it began.\n\n{}\n{METHOD}",
+         {processors} × {processor}, {memory_gib} GiB of memory; load average {load} when it began.\n\n{}\n{method}",
         table(figures)
     )
 }
@@ -73,7 +79,7 @@ mod tests {
             load: "0.25".to_owned(),
         };
         let figures = [Figure::size("binary", 30_000_000, 15)];
-        let page = render("2026-01-31", &machine, &figures);
+        let page = render("Benchmarks", METHOD, "2026-01-31", &machine, &figures);
         for part in [
             "2026-01-31: occ 0.1.0, opencode 1.2.3, Docker Engine 29.0, Linux 6.1, 2 × Fast One",
             "load average 0.25 when it began",

@@ -59,6 +59,13 @@ impl Sandbox {
         command
     }
 
+    /// Lets the user believe whom a policy names.
+    pub(super) fn believe(&self, policy: &Value) -> Outcome {
+        let folder = self.home.path().join("config/opencode-cloud");
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join("trust-policy.json"), policy.to_string())?)
+    }
+
     /// Returns a folder for what is needed meanwhile.
     pub(super) fn folder(&self) -> &Path {
         self.home.path()

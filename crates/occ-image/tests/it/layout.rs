@@ -211,7 +211,7 @@ fn io_of(layout: &Layout, image: &Image) -> impl io::Read {
 }
 
 #[test]
-fn a_damaged_layer_of_the_cache_does_not_enter() {
+fn attack_26_a_damaged_layer_of_the_cache_does_not_enter() {
     let shelf = Shelf::new();
     let elsewhere = TempDir::new_in("/dev/shm").unwrap();
     let folder = elsewhere.path().join("layout");

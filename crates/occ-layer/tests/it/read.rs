@@ -197,7 +197,7 @@ fn whiteouts_are_told_from_files() {
 }
 
 #[test]
-fn what_cannot_be_in_a_layer_is_refused() {
+fn attack_23_what_cannot_be_in_a_layer_is_refused() {
     for path in
         ["../x", "a/../../x", "..", ".wh.", "a/.wh..", "a/.wh...", "../.wh.x", "../.wh..wh..opq"]
     {

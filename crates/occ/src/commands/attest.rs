@@ -82,7 +82,7 @@ async fn attest(
         (None, Some(path)) => bill(path, &label, &all)?,
         (None, None) => unreachable!("clap asks for one of them"),
     };
-    let bundle = sign(&tools.with(&way), &statement).await.map_err(failed)?;
+    let bundle = sign(&tools.with(&way), &statement).await.map_err(|error| failed(&error))?;
     data["attached"] = subjects.attach(&bundle).await?;
     data["predicate_type"] = json!(statement.predicate_type());
     context.terminal.say(&format!("attested: {reference}"));

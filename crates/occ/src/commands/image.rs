@@ -13,6 +13,7 @@ mod outdated;
 mod plan;
 mod pull;
 mod push;
+mod remote;
 mod rm;
 mod selection;
 mod tag;
@@ -59,7 +60,7 @@ pub(crate) enum ImageCommand {
     Verify(verify::VerifyArgs),
     /// Show what a name in a registry stands for: platforms, and what refers to them
     Tree(tree::TreeArgs),
-    /// Show what images of a layout are made of, and what they waste
+    /// Show what images of a layout are made of, and what they waste; or what one in a registry is
     Inspect(inspect::InspectArgs),
     /// Explain how two images differ
     Diff(inspect::DiffArgs),

@@ -92,12 +92,14 @@ async fn sign_it(
     if !args.dry_run {
         let tools = args.signing.tools(&way, context).await?;
         let with = tools.with(&way);
-        let bundle =
-            sign(&with, &ToSign::signature(label, &subjects.all())).await.map_err(failed)?;
+        let bundle = sign(&with, &ToSign::signature(label, &subjects.all()))
+            .await
+            .map_err(|error| failed(&error))?;
         data["attached"] = subjects.attach(&bundle).await?;
         if args.legacy_sig {
             for manifest in &subjects.manifests {
-                let signature = sign_legacy(&with, label, manifest).await.map_err(failed)?;
+                let signature =
+                    sign_legacy(&with, label, manifest).await.map_err(|error| failed(&error))?;
                 attach_legacy(&subjects.client, &signature, manifest).await?;
             }
         }

@@ -95,7 +95,7 @@ impl SigningArgs {
         let url = context.env.variable("ACTIONS_ID_TOKEN_REQUEST_URL");
         let request = context.env.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
         match Ambient::of(url.as_deref(), request.as_deref()) {
-            Some(ambient) => ambient.token(way).await.map_err(failed),
+            Some(ambient) => ambient.token(way).await.map_err(|error| failed(&error)),
             None => Err(Failure::usage("nothing says who signs")
                 .hint("with a key: --key FILE (make one: occ trust key FILE)")
                 .hint("with a token: --identity-token FILE")
@@ -118,12 +118,12 @@ impl Tools {
 }
 
 /// Returns what a failure to sign is.
-pub(super) fn failed(error: occ_trust::SignError) -> Failure {
-    let exit = match &error {
+pub(super) fn failed(error: &occ_trust::SignError) -> Failure {
+    let exit = match error {
         occ_trust::SignError::Service { .. } => Exit::Network,
         _ => Exit::Failed,
     };
-    Failure::of(exit, &error)
+    Failure::of(exit, error)
 }
 
 /// An image in a registry with the manifests of all its platforms: what is signed is signed for all of them.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use occ_oci::Repository;
-use occ_trust::{Expectation, Expectations, Notary, SigningKey, TrustRoot};
+use occ_trust::{
+    Expectation, Expectations, Notary, RefreshError, RootService, SigningKey, TrustRoot,
+};
 use serde_json::json;
 
-use super::image::repository;
+use super::image::{or_interrupted, repository};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,12 +46,21 @@ pub(crate) struct RepositoryArgs {
 /// Arguments of `occ trust root`.
 #[derive(Debug, Args)]
 pub(crate) struct RootArgs {
-    /// Take this one from now on: a trusted_root.json, as Sigstore's TUF repository has it
+    /// Take this one from now on: a `trusted_root.json`, as Sigstore's TUF repository has it
     #[arg(long, value_name = "FILE", conflicts_with = "built_in")]
     import: Option<PathBuf>,
     /// Take the one that is built in again
     #[arg(long)]
     built_in: bool,
+    /// Fetch the newest one (TUF); it must be signed by those whom the one before names
+    #[arg(long, conflicts_with_all = ["import", "built_in"])]
+    refresh: bool,
+    /// Where to fetch it, in place of Sigstore's public repository
+    #[arg(long, value_name = "URL", requires_all = ["refresh", "tuf_root"])]
+    tuf_url: Option<String>,
+    /// The first root of that repository that is trusted (`root.json`)
+    #[arg(long, value_name = "FILE", requires = "tuf_url")]
+    tuf_root: Option<PathBuf>,
 }
 
 /// Arguments of `occ trust key`.
@@ -142,17 +153,43 @@ fn root(args: &RootArgs, context: &Context) -> Result<Exit, Failure> {
     let path = context.env.trust_root_file();
     let wrong = |error| Failure::of(Exit::Config, &error);
     if let Some(file) = &args.import {
-        let bytes = fs::read(file)
-            .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-        TrustRoot::store(&bytes, &path, crate::time::moment()).map_err(wrong)?;
+        TrustRoot::store(&read(file)?, &path, crate::time::moment()).map_err(wrong)?;
     }
     if args.built_in && path.exists() {
         fs::remove_file(&path)?;
+    }
+    if args.refresh {
+        context.block_on(or_interrupted(refresh(args, &path, context), context))?;
     }
     let root = TrustRoot::stored(&path).map_err(wrong)?.unwrap_or_else(TrustRoot::embedded);
     let text = format!("{}\n", root.version());
     context.terminal.result("occ/trust-root", &json!(root.version()), &text)?;
     Ok(Exit::Done)
+}
+
+async fn refresh(args: &RootArgs, path: &Path, context: &Context) -> Result<(), Failure> {
+    let service = match (&args.tuf_url, &args.tuf_root) {
+        (Some(url), Some(file)) => {
+            let first = read(file)?.into();
+            RootService { url: url.clone(), first }
+        }
+        _ => RootService::public(),
+    };
+    let folder = context.env.trust_updates_dir();
+    let now = crate::time::moment();
+    let done = TrustRoot::refresh(&context.registries()?, &service, (path, &folder), now).await;
+    done.map(drop).map_err(|error| {
+        let exit = match &error {
+            RefreshError::Update { .. } => Exit::Network,
+            RefreshError::Root(_) => Exit::Config,
+        };
+        Failure::of(exit, &error)
+            .hint("the trust root at hand is as good as before: occ trust root")
+    })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
 fn key(path: &Path, context: &Context) -> Result<Exit, Failure> {

@@ -111,16 +111,16 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Whether a missing image is pulled ready-made or built on this machine.",
     },
     Key {
-        name: "image_verification",
-        kind: Kind::Choice(&["enforce", "warn", "off"]),
-        default: || json!("warn"),
-        doc: "What an image from a registry must prove: enforce takes only what somebody named in the trust policy has signed, warn also what is certainly not signed and never was seen signed, off anything.",
-    },
-    Key {
         name: "image_variant",
         kind: Kind::Word,
         default: || json!("base"),
         doc: "Variant of the image: base, omos, with-pi or omos-with-pi; a recipe may have others.",
+    },
+    Key {
+        name: "image_verification",
+        kind: Kind::Choice(&["enforce", "warn", "off"]),
+        default: || json!("warn"),
+        doc: "What an image from a registry must prove: enforce takes only what somebody named in the trust policy has signed, warn also what is certainly not signed and never was seen signed, off anything.",
     },
     Key {
         name: "insecure_registries",

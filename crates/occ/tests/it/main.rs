@@ -11,3 +11,4 @@ mod places;
 mod registries;
 mod service;
 mod setup;
+mod trust;

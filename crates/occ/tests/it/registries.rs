@@ -59,6 +59,12 @@ fn a_layout_is_pushed_and_copied_byte_for_byte_with_what_refers_to_it() {
         .prints("└─ linux/")
         .prints("   └─ application/vnd.cyclonedx+json");
 
+    let seen = bench.run(["image", "inspect", &mirror, "--json"]).success().data();
+    let seen = &seen["remote"][0];
+    assert_eq!((&seen["digest"], &seen["image_id"]), (&image.digest().into(), &image.id().into()));
+    assert_eq!(seen["layers"][1]["digest"], image.blob(1));
+    bench.run(["image", "inspect", &mirror]).success().prints("  to fetch ");
+
     let repository = format!("{}/{REPOSITORY}", second.host());
     let listed = bench.run(["image", "ls", &repository]).success().stdout;
     assert_eq!(listed, "1.2.3\n");

@@ -212,7 +212,7 @@ fn zeros_after_an_archive_are_padding() {
 }
 
 #[test]
-fn malformed_headers_of_a_tar_archive() {
+fn attack_24_malformed_headers_of_a_tar_archive() {
     let mut member = file("a");
     member[0] = b'b';
     assert_eq!(damage(Format::Tar, &tar(&[member])), "the checksum of a header is wrong");
@@ -265,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn an_archive_made_to_be_wrong_is_an_error_or_harmless(
+    fn attack_24_an_archive_made_to_be_wrong_is_an_error_or_harmless(
         changes in prop::collection::vec(
             (any::<prop::sample::Index>(), prop::sample::select(&b"\0./aA\\012345xgLKS7 \xff"[..])),
             1..12,

@@ -20,7 +20,7 @@ fn over(format: Format, archive: &[u8]) -> (Place, u64, Measure) {
 }
 
 #[test]
-fn a_bomb_goes_off_at_the_limit() {
+fn attack_25_a_bomb_goes_off_at_the_limit() {
     let zeros = vec![0; 32 << 20];
     let archive = tar(&[raw(b'0', b"bomb", b"", 0o644, &zeros)]);
     let expected = (Place::Member("bomb".to_owned()), 1 << 20, Measure::Bytes);
@@ -80,7 +80,7 @@ fn names_have_room_of_their_own() {
 }
 
 #[test]
-fn a_header_that_would_fill_memory_is_refused() {
+fn attack_24_a_header_that_would_fill_memory_is_refused() {
     let kinds = *b"xgLK";
     for kind in kinds {
         let header = raw(kind, b"header", b"", 0o644, &vec![b'n'; (1 << 20) + 1]);
@@ -90,7 +90,7 @@ fn a_header_that_would_fill_memory_is_refused() {
 }
 
 #[test]
-fn a_window_that_would_fill_memory_is_refused() {
+fn attack_25_a_window_that_would_fill_memory_is_refused() {
     // The one block's header names LZMA2 with one byte for the size of its window; 40 means 4 GiB.
     let mut xz = pack(Format::TarXz, &tar(&[file("a")]));
     let length = (usize::from(xz[12]) + 1) * 4;

@@ -33,7 +33,7 @@ fn plain(name: &str) -> Zipped {
 }
 
 #[test]
-fn paths_that_lead_out() {
+fn attack_23_paths_that_lead_out() {
     for (name, why) in [
         ("/etc/passwd", Fault::Absolute),
         ("//etc", Fault::Absolute),
@@ -64,7 +64,7 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn names_that_cannot_be_shown() {
+fn attack_23_names_that_cannot_be_shown() {
     let named = |name: &[u8]| refusal(&[pax(&[("path", name)]), file("a")]).1;
     assert_eq!(named(b"a\xffb"), Fault::NotUtf8);
     for name in [&b"a\0b"[..], b"a\nb", b"a\x1b[2Jb", b"a\x7f", b"a\\b", "a\u{85}b".as_bytes()] {
@@ -96,7 +96,7 @@ fn names_that_linux_cannot_open() {
 }
 
 #[test]
-fn symbolic_links_that_lead_out() {
+fn attack_23_symbolic_links_that_lead_out() {
     for (name, target) in [
         ("a", "/etc"),
         ("a", ""),
@@ -113,7 +113,7 @@ fn symbolic_links_that_lead_out() {
 }
 
 #[test]
-fn hard_links_that_lead_out_or_nowhere() {
+fn attack_23_hard_links_that_lead_out_or_nowhere() {
     for target in ["/etc/passwd", "../a", "gone", "folder", "link", "self", ".", ""] {
         let members =
             [file("good"), folder("folder/"), symlink("link", "good"), hardlink("self", target)];
@@ -123,7 +123,7 @@ fn hard_links_that_lead_out_or_nowhere() {
 }
 
 #[test]
-fn devices_pipes_and_sockets() {
+fn attack_23_devices_pipes_and_sockets() {
     for kind in *b"346" {
         let member = raw(kind, b"dev/x", b"", 0o644, b"");
         assert_eq!(refusal(&[member]), ("dev/x".to_owned(), Fault::Special));
@@ -135,7 +135,7 @@ fn devices_pipes_and_sockets() {
 }
 
 #[test]
-fn set_id_and_sticky() {
+fn attack_23_set_id_and_sticky() {
     for bit in [0o4000, 0o2000, 0o1000] {
         let refused = ("x/y".to_owned(), Fault::SetId);
         assert_eq!(refusal(&[raw(b'0', b"x/y", b"", 0o755 | bit, b"")]), refused);
@@ -146,7 +146,7 @@ fn set_id_and_sticky() {
 }
 
 #[test]
-fn one_path_twice() {
+fn attack_23_one_path_twice() {
     let refused = ("./a//b".to_owned(), Fault::Duplicate);
     let other = raw(b'0', b"./a//b", b"", 0o644, b"other");
     assert_eq!(refusal(&[file("a/b"), other]), refused);
@@ -163,7 +163,7 @@ fn one_file_twice_with_the_same_bytes_is_one_file() {
 }
 
 #[test]
-fn paths_that_differ_only_in_case() {
+fn attack_23_paths_that_differ_only_in_case() {
     let collision =
         |path: &str, other: &str| (path.to_owned(), Fault::CaseCollision(other.to_owned()));
     assert_eq!(refusal(&[file("readme"), file("README")]), collision("readme", "README"));
@@ -189,7 +189,7 @@ fn members_in_what_is_no_folder() {
 }
 
 #[test]
-fn a_chain_of_links_does_not_lead_out() {
+fn attack_23_a_chain_of_links_does_not_lead_out() {
     // Each target stays inside if the words are counted, and `x` is the parent of the root.
     let chain = [symlink("d/e/f/up", "../.."), symlink("x", "d/e/f/up/../..")];
     assert_eq!(refusal(&chain).0, "x");
@@ -204,7 +204,7 @@ fn kinds_that_are_not_known_here() {
 }
 
 #[test]
-fn sparse_files() {
+fn attack_24_sparse_files() {
     assert_eq!(refusal(&[raw(b'S', b"x", b"", 0o644, b"")]).1, Fault::Sparse);
     let records: &[(&str, &[u8])] = &[("GNU.sparse.major", b"1"), ("GNU.sparse.name", b"x")];
     assert_eq!(refusal(&[pax(records), file("x")]).1, Fault::Sparse);

@@ -6,6 +6,7 @@ use clap::Args;
 use occ_image::{Layout, Selector, StoredImage};
 use serde_json::json;
 
+use super::named::{Place, or_interrupted};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -14,8 +15,9 @@ use crate::wiring::host_platform;
 /// Arguments of `occ image inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Image of the layout: a variant, NAME@PLATFORM or a digest; without it all
-    image: Vec<Selector>,
+    /// Image of the layout: a variant, NAME@PLATFORM or a digest; or with a host the name of one in a registry;
+    /// without any all of the layout
+    image: Vec<String>,
     /// Folder of the OCI layout
     #[arg(long, value_name = "DIR")]
     layout: Option<PathBuf>,
@@ -44,18 +46,35 @@ fn open(folder: Option<&PathBuf>, context: &Context) -> Result<Layout, Failure> 
     Ok(Layout::open(folder.unwrap_or(&usual))?)
 }
 
+fn selector(text: &str) -> Result<Selector, Failure> {
+    text.parse().map_err(|error| Failure::usage(format!("{error}")))
+}
+
 /// Runs `occ image inspect`.
 pub(crate) fn inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Failure> {
-    let layout = open(args.layout.as_ref(), context)?;
-    let usual = host_platform()?;
-    let images = if args.image.is_empty() {
-        layout.images()?
-    } else {
-        let find = |selector| layout.image(selector, usual);
-        args.image.iter().map(find).collect::<Result<_, _>>()?
+    let (mut stored, mut named) = (Vec::new(), Vec::new());
+    for name in &args.image {
+        match Place::parse(name)? {
+            Place::Registry(reference) => named.push(reference),
+            Place::Engine(name) => stored.push(selector(&name)?),
+        }
+    }
+    let mut text = String::new();
+    let mut remote = Vec::new();
+    for reference in &named {
+        let read = or_interrupted(super::remote::inspect(reference, context), context);
+        remote.extend(context.block_on(read)?);
+    }
+    text.extend(remote.iter().map(ToString::to_string));
+    let images = match (named.is_empty(), stored.as_slice()) {
+        (false, []) => Vec::new(),
+        (_, []) => open(args.layout.as_ref(), context)?.images()?,
+        (_, some) => {
+            let (layout, usual) = (open(args.layout.as_ref(), context)?, host_platform()?);
+            some.iter().map(|one| layout.image(one, usual)).collect::<Result<_, _>>()?
+        }
     };
-    let mut wasteful = Vec::new();
-    let (mut found, mut text) = (Vec::new(), String::new());
+    let (mut wasteful, mut found) = (Vec::new(), Vec::new());
     for image in images {
         let looking = context.work(move |_, cancel| Ok(occ_image::inspect(&image, cancel)));
         let inspection = context.block_on(looking)??;
@@ -65,7 +84,8 @@ pub(crate) fn inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Fai
         text.push_str(&inspection.to_string());
         found.push(inspection);
     }
-    context.terminal.result("occ/image-inspect", &json!({ "images": found }), &text)?;
+    let data = json!({ "images": found, "remote": remote });
+    context.terminal.result("occ/image-inspect", &data, &text)?;
     if args.waste && !wasteful.is_empty() {
         let message = format!("files are stored more than once in {}", wasteful.join(", "));
         return Err(Failure::new(Exit::Refused, message));
@@ -80,9 +100,7 @@ pub(crate) fn diff(args: &DiffArgs, context: &Context) -> Result<Exit, Failure> 
             Some((folder, text)) if folder != "sha256" => (Some(PathBuf::from(folder)), text),
             _ => (args.layout.clone(), text),
         };
-        let selector: Selector =
-            text.parse().map_err(|error| Failure::usage(format!("{error}")))?;
-        Ok(open(folder.as_ref(), context)?.image(&selector, host_platform()?)?)
+        Ok(open(folder.as_ref(), context)?.image(&selector(text)?, host_platform()?)?)
     };
     let (before, after) = (find(&args.before)?, find(&args.after)?);
     let comparing = context.work(move |_, cancel| Ok(occ_image::diff(&before, &after, cancel)));

@@ -7,8 +7,8 @@ use clap::Args;
 use occ_sandbox::event;
 use occ_sandbox::pull::{PullError, PullNews, Wanted, examine, look};
 use occ_trust::{
-    Admission, Answer, Asking, CYCLONE_DX, Identity, Mode, Notary, PROVENANCE, Policy, Proof,
-    PublicKey, Rule, Text, TrustRoot, Verdict, slsa_level,
+    Admission, Answer, Asking, Binding, CYCLONE_DX, Identity, Mode, Notary, PROVENANCE, Policy,
+    Proof, PublicKey, Rule, Text, TrustRoot, Verdict, slsa_level,
 };
 
 use super::named::or_interrupted;
@@ -35,7 +35,10 @@ pub(crate) struct VerifyArgs {
     /// Who must have vouched for that name
     #[arg(long, value_name = "URL", requires = "identity")]
     issuer: Option<Text>,
-    /// Who may vouch for names: a trusted_root.json
+    /// Take a signature also when it does not say which repository it is for, as cosign makes them
+    #[arg(long, conflicts_with = "policy")]
+    unnamed: bool,
+    /// Who may vouch for names: a `trusted_root.json`
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
 }
@@ -91,7 +94,8 @@ impl VerifyArgs {
             Some(path) => TrustRoot::from_file(path).map_err(|error| wrong(&error))?,
             None => usual.root.clone(),
         };
-        Ok(Notary { policy: Policy { mode: Mode::Enforce, ..policy }, root, ..usual })
+        let binding = if self.unnamed { Binding::WhereSigned } else { policy.binding };
+        Ok(Notary { policy: Policy { mode: Mode::Enforce, binding, ..policy }, root, ..usual })
     }
 }
 
