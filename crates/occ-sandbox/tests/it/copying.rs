@@ -35,6 +35,14 @@ fn shell(folder: &Path, script: &str) {
     assert!(done.expect("sh").success(), "{script}");
 }
 
+/// The copier at work below `root`, with the programs of `path` before the usual ones.
+fn script(path: &Path, root: &Path) -> Command {
+    let mut copier = Command::new("sh");
+    let script = format!("PATH={}:$PATH\n{SCRIPT}", path.display());
+    copier.args(["-c", &script]).env("ROOT", root);
+    copier
+}
+
 /// Copies a folder that `between` changes between the two looks, with `path` before the programs' own; returns
 /// what is there and what was copied.
 fn copy_with(path: &Path, before: &str, between: &str) -> [BTreeMap<String, String>; 2] {
@@ -46,9 +54,8 @@ fn copy_with(path: &Path, before: &str, between: &str) -> [BTreeMap<String, Stri
     shell(&from, before);
     // What is younger than a second is copied again in any case, which would hide what is not seen.
     std::thread::sleep(Duration::from_millis(2100));
-    let programs = format!("{}:{}", path.display(), std::env::var("PATH").expect("a path"));
-    let mut copier = Command::new("sh");
-    copier.args(["-c", SCRIPT]).env("ROOT", root).env("PATH", programs).stdout(Stdio::piped());
+    let mut copier = script(path, root);
+    copier.stdout(Stdio::piped());
     let mut copier = copier.spawn().expect("sh");
     let mut said = BufReader::new(copier.stdout.take().expect("piped")).lines();
     assert_eq!(said.next().expect("a line").expect("read"), "ready");
@@ -63,12 +70,12 @@ fn copy(before: &str, between: &str) -> [BTreeMap<String, String>; 2] {
     copy_with(Path::new("/nonexistent"), before, between)
 }
 
-const TREE: &str = r#"
+const TREE: &str = r"
     mkdir -p one/deep two becomes-file/in empty
     for n in 1 2 3; do echo $n >one/deep/$n; done
     echo a >one/a; echo b >two/b; echo gone >gone; echo dir >becomes-folder; echo s >same
     echo odd >'odd
-	name'; echo dash >-dash; ln -s one/a link; ln two/b hard; chmod 600 same"#;
+	name'; echo dash >-dash; ln -s one/a link; ln two/b hard; chmod 600 same";
 
 #[test]
 fn what_does_not_change_is_copied_with_everything_about_it() {
@@ -121,10 +128,7 @@ fn a_second_copying_that_fails_is_said() {
     let dir = tempfile::tempdir().expect("tempdir");
     shell(dir.path(), "mkdir -p from/0 to/0 bin; echo a >from/0/a; touch go");
     shell(&dir.path().join("bin"), "echo '#!/bin/sh\nexit 1' >cp; cp cp tar; chmod 755 cp tar");
-    let programs =
-        format!("{}/bin:{}", dir.path().display(), std::env::var("PATH").expect("a path"));
-    let mut copier = Command::new("sh");
-    copier.args(["-c", SCRIPT]).env("ROOT", dir.path()).env("PATH", programs);
+    let mut copier = script(&dir.path().join("bin"), dir.path());
     let done = copier.output().expect("sh");
     assert!(!done.status.success());
     assert_eq!(String::from_utf8_lossy(&done.stdout), "ready\n");
