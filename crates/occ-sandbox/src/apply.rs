@@ -237,7 +237,13 @@ async fn run<E: Engine, S: Server>(
             engine.unpause_container(&name).await.map_err(failed())?;
         }
         Step::StopContainer => {
-            engine.stop_container(&name, STOP_GRACE).await.map_err(failed())?;
+            tokio::select! {
+                stopped = engine.stop_container(&name, STOP_GRACE) => stopped.map_err(failed())?,
+                // Whoever is impatient gets a sandbox that is stopped.
+                () = world.cancel.cancelled() => {
+                    engine.stop_container(&name, Duration::ZERO).await.map_err(failed())?;
+                }
+            }
         }
         Step::StartContainer => {
             if let Some(changing) = &mut progress.changing {
@@ -311,7 +317,7 @@ async fn run_change<E: Engine, S: Server>(
 }
 
 /// How long a container may take to end by itself.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(30);
 
 fn image(progress: &Progress) -> ImageId {
     progress.image.clone().expect("a plan brings an image before it needs one")

@@ -89,7 +89,7 @@ pub use opencode::{Opencode, client};
 pub use password::{
     Password, generate as generate_password, load as load_password, store as store_password,
 };
-pub use plan::{ARRIVING, Decision, Plan, plan_change, plan_start};
+pub use plan::{ARRIVING, Decision, Plan, plan_change, plan_restart, plan_start};
 pub use plan_rollback::{Previous, plan_rollback};
 pub use ports::{BuiltImage, ImageBuilder, Server};
 pub use proxy::{Proxy, ProxyLook};

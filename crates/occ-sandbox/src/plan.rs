@@ -65,6 +65,35 @@ pub fn plan_start(
     plan_change(spec, seen, built_name, consent, &Change::of(Cause::Start))
 }
 
+/// Plans a start after which a sandbox that ran is not the same process any more: it is stopped and started,
+/// unless the start replaces it anyway.
+///
+/// # Panics
+/// When the observation was made for another wish.
+pub fn plan_restart(
+    spec: &SandboxSpec,
+    seen: &Observation,
+    built_name: &str,
+    consent: &Consent,
+) -> Decision {
+    let Decision::Ready(plan) = plan_start(spec, seen, built_name, consent) else {
+        return plan_start(spec, seen, built_name, consent);
+    };
+    let stays = !plan.steps.contains(&Step::StartContainer) && plan.image.is_some();
+    let Some(container) = seen.container.as_ref().filter(|one| one.phase.is_up() && stays) else {
+        return Decision::Ready(plan);
+    };
+    let files = Step::InsertFiles { container: container.name.clone() };
+    // Into a container that runs, so that it is away for no longer than it must; what is frozen takes none.
+    let first = match container.phase {
+        Phase::Running => [files, Step::StopContainer],
+        _ => [Step::StopContainer, files],
+    };
+    let rest = plan.steps.into_iter().filter(|step| *step != Step::Unpause);
+    let steps = first.into_iter().chain([Step::StartContainer]).chain(rest).collect();
+    Decision::Ready(Plan { steps, ..plan })
+}
+
 /// Plans what brings the wish about by replacing the container that is there, whatever the reason.
 ///
 /// # Panics

@@ -135,7 +135,7 @@ pub enum Step {
     },
     /// Let a paused container go on.
     Unpause,
-    /// Stop a container that its restart policy keeps starting.
+    /// Stop the container, to start it again.
     StopContainer,
     /// Start the container.
     StartContainer,
@@ -228,7 +228,7 @@ impl fmt::Display for Step {
             }
             Self::InsertFiles { .. } => f.write_str("put the password in (not in the environment)"),
             Self::Unpause => f.write_str("let the paused container go on"),
-            Self::StopContainer => f.write_str("stop the container that keeps restarting"),
+            Self::StopContainer => f.write_str("stop the container"),
             Self::StartContainer => f.write_str("start the container"),
             Self::AwaitReady { timeout } => {
                 write!(f, "wait until opencode answers, at most {} s", timeout.as_secs())

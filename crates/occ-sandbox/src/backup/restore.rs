@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use occ_engine::{Engine, ImageId};
+use occ_engine::{Engine, GuestFile, ImageId};
 use occ_image::guest;
 use serde::Serialize;
 
@@ -136,6 +136,7 @@ async fn fill_all<E: Engine>(
                 let what = format!("Filling the volume {place}");
                 (around.1)(Event::Copied { what, done, total });
                 fill_one(engine, aside, outer, place, around.0).await?;
+                own_root(engine, aside, place, filling.owner).await?;
                 // What ends an archive may have been left unread.
                 let cancel = Cancel::default();
                 let mut rest = Shared { outer: Arc::clone(outer), place, cancel };
@@ -161,6 +162,20 @@ async fn fill_one<E: Engine>(
         Err(_) if cancel.is_cancelled() => Err(ApplyError::Interrupted.into()),
         done => Ok(done.map_err(ApplyError::engine(format!("fill the volume: {place}")))?),
     }
+}
+
+/// Gives the top of a volume to the owner of what is in it: what an archive says of the folder that it is
+/// unpacked into, engines leave out, and a new volume is root's.
+async fn own_root<E: Engine>(
+    engine: &E,
+    aside: &Beside,
+    place: &'static str,
+    owner: Owner,
+) -> Result<(), BackupError> {
+    let (path, owner) = (format!("{}/", beside::folder(place)), (owner.uid, owner.gid));
+    let root = GuestFile { path, bytes: Vec::new(), mode: 0o755, owner };
+    let given = engine.upload(aside.name(), &[root]).await;
+    Ok(given.map_err(ApplyError::engine(format!("give the volume to its owner: {place}")))?)
 }
 
 /// A volume's archive, read on another thread.

@@ -107,6 +107,34 @@ async fn a_stopped_paused_or_looping_sandbox_is_brought_back_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_restart_stops_what_runs_and_starts_it_whatever_phase_it_is_in() {
+    let stage = Stage::with_image();
+    let name = wish().instance.container();
+    let restart = || async {
+        let seen = stage.look(&wish()).await;
+        match occ_sandbox::plan_restart(&wish(), &seen, BUILT, &Consent::none()) {
+            Decision::Ready(plan) => plan,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(kinds(&restart().await), [&VOLUMES[..], &RUN].concat());
+    stage.start(&wish()).await.expect("start");
+    let proof = ["start", "ready", "locked", "record"];
+    let plan = restart().await;
+    assert_eq!(kinds(&plan), [&["files", "stop"][..], &proof].concat());
+    let before = stage.engine.state(&name).expect("there");
+    stage.engine.change(|world| world.advance(60));
+    stage.apply(&wish(), &plan).await.expect("restarted");
+    let after = stage.engine.state(&name).expect("there");
+    assert_eq!(after.id, before.id);
+    assert_ne!(after.started_at, before.started_at);
+    stage.engine.change(|world| world.pause(&name));
+    assert_eq!(kinds(&restart().await), [&["stop", "files"][..], &proof].concat());
+    stage.engine.stop_container(&name, std::time::Duration::ZERO).await.expect("stop");
+    assert_eq!(kinds(&restart().await), [&["files"][..], &proof].concat());
+}
+
+#[tokio::test]
 async fn a_changed_wish_asks_before_it_replaces_what_runs_and_names_what_changed() {
     let stage = Stage::with_image();
     stage.start(&wish()).await.expect("start");

@@ -64,8 +64,8 @@ pub(super) fn change(password: &Password, context: &Context) -> Result<(), Failu
             context.terminal.say("The next start uses the new password");
             return Ok(Exit::Done);
         }
-        super::stop::halt(&engine, super::restart::GRACE, context).await?;
         drop(lock);
+        settings.restarts = true;
         start::start(settings, context).await
     })?;
     Ok(())

@@ -56,7 +56,7 @@ async fn remove(args: &RmArgs, context: &Context) -> Result<Exit, Failure> {
         Farewell::Ready(removal) => removal,
         Farewell::WouldLose { removal, work } => {
             context.terminal.say(&listed(&removal));
-            return Err(would_lose(&work, "occ rm"));
+            return Err(would_lose(&work, typed(wish)));
         }
     };
     let Some(lock) = lock.filter(|_| !removal.is_empty()) else {
@@ -128,6 +128,11 @@ async fn agree(volumes: bool, context: &Context) -> Result<(), Failure> {
     Err(Failure::new(Exit::Failed, "Aborted. Nothing was removed"))
 }
 
+/// Returns the command as it was typed.
+fn typed(wish: RemovalWish) -> &'static str {
+    if wish.volumes { "occ rm --volumes" } else { "occ rm" }
+}
+
 /// Stops what runs, looks once more, and removes: while a person thought, the agent may have worked.
 async fn finish_off(
     engine: &Docker,
@@ -138,7 +143,7 @@ async fn finish_off(
 ) -> Result<(), Failure> {
     halt_for_removal(engine, removal).await?;
     if let Farewell::WouldLose { work, .. } = look(engine, wish, context).await? {
-        return Err(would_lose(&work, "occ rm"));
+        return Err(would_lose(&work, typed(wish)));
     }
     if context.cancel.is_cancelled() {
         return Err(Failure::interrupted());

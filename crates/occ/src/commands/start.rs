@@ -15,7 +15,8 @@ use occ_engine::{Docker, ImageId};
 use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
     ARRIVING, Acquire, ApplyError, Consent, Decision, ImageBuilder, ImageSource, Known, Lock,
-    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, observe, plan_start,
+    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, observe, plan_restart,
+    plan_start,
 };
 use serde_json::json;
 
@@ -152,7 +153,8 @@ pub(super) async fn settle(
 ) -> Result<Plan, Failure> {
     let name = workshop.name();
     let seen = look(spec, context, engine, name, false).await?;
-    let plan = |consent: &Consent| plan_start(spec, &seen, name, consent);
+    let plan_it = if settings.restarts { plan_restart } else { plan_start };
+    let plan = |consent: &Consent| plan_it(spec, &seen, name, consent);
     decide(&mut settings.consent, context, plan).await
 }
 

@@ -86,12 +86,14 @@ fn timeout(text: &str) -> Result<Value, String> {
 pub(crate) struct StartSettings {
     pub(super) layers: Layers,
     given: GivenArgs,
-    /// Whether what a person should know was said: a restart makes its wish twice.
+    /// Whether what a person should know was said: a new password makes its wish twice.
     told: Arc<AtomicBool>,
     pub(in crate::commands) consent: Consent,
     pub(super) image: ImageWish,
     pub(super) dry_run: bool,
     pub(super) open: bool,
+    /// Whether a sandbox that runs is stopped first.
+    pub(in crate::commands) restarts: bool,
     /// Whether another command's own answer follows, so that this start prints none.
     pub(super) silent: bool,
 }
@@ -132,6 +134,7 @@ impl StartSettings {
             image: ImageWish::default(),
             dry_run: false,
             open: false,
+            restarts: false,
             silent: true,
         })
     }
@@ -161,17 +164,13 @@ impl StartSettings {
 
     /// Returns the same start, as it is done once more without being asked for.
     pub(super) fn again_in_silence(&self) -> Self {
-        Self { image: ImageWish::default(), open: false, silent: true, ..self.clone() }
+        let (image, open, restarts) = (ImageWish::default(), false, false);
+        Self { image, open, restarts, silent: true, ..self.clone() }
     }
 
     /// Returns the typed settings, without what is remembered.
     pub(super) fn config(&self) -> Config {
         self.layers.config()
-    }
-
-    /// Returns whether nothing is to be done.
-    pub(in crate::commands) fn is_dry_run(&self) -> bool {
-        self.dry_run
     }
 
     pub(in crate::commands) fn resolve(
@@ -196,6 +195,7 @@ impl StartSettings {
             image: ImageWish::default(),
             dry_run: args.dry_run,
             open,
+            restarts: false,
             silent: false,
         })
     }

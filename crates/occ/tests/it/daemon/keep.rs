@@ -100,7 +100,7 @@ fn work_that_no_remote_has_refuses_with_8() {
     inside(&bench, PUSHED);
     let refused = |work: &str| {
         let run = bench.run(["rm", "--volumes", "--yes"]).code(8).says(work);
-        run.says("occ rm --discard-work");
+        run.says("occ rm --volumes --discard-work");
         bench.run(["status"]).success();
     };
     inside(&bench, "cd project; echo two > file");
@@ -205,6 +205,9 @@ fn after_a_backup_a_removal_and_a_restore_session_and_files_are_there() {
     assert!(sessions.iter().any(|one| one.id == session.id), "{sessions:?}");
     assert_eq!(inside(&bench, "cd project; cat file; git log --format=%s"), "two\none\n");
     assert_eq!(inside(&bench, "stat -c '%U %a' project/file"), "opencode 644\n");
+    // Whoever works there can go on: the tops of the volumes are not root's.
+    assert_eq!(inside(&bench, "echo more > written; cat written"), "more\n");
+    assert_eq!(inside(&bench, "stat -c %U . ~/.config/opencode"), "opencode\nopencode\n");
 }
 
 #[test]
@@ -228,6 +231,7 @@ fn a_restore_into_a_sandbox_replaces_what_it_holds_and_can_be_taken_back() {
     bench.run(["backup", "restore", name, "--yes"]).success().says("occ rollback");
     assert_eq!(inside(&bench, "cat kept.txt; ls"), "before\nkept.txt\n");
     assert_eq!(sessions(), (true, false));
+    inside(&bench, "echo more > written; rm written");
 
     bench.run(["rollback", "--yes"]).success();
     assert_eq!(inside(&bench, "cat kept.txt; ls"), "after\nkept.txt\nother.txt\n");
