@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::{Instant, sleep};
 
 use super::version::ApiVersion;
 use super::{ACT, Docker, LOOK, named};
@@ -15,6 +16,9 @@ const KNOWS_KINDS: ApiVersion = ApiVersion(1, 42);
 
 /// First version that lists the volumes one by one only when asked to.
 const KNOWS_VERBOSE: ApiVersion = ApiVersion(1, 52);
+
+/// What an engine says that measures for somebody else.
+const MEASURING: &str = "disk usage operation is already running";
 
 impl Docker {
     /// Asks for one sample: for two, the engine would wait a second between them.
@@ -30,7 +34,7 @@ impl Docker {
             version if version < KNOWS_VERBOSE => "/system/df?type=volume",
             _ => "/system/df?type=volume&verbose=true",
         };
-        let usage: Option<Usage> = self.ask("measuring volumes", ACT, address).await?;
+        let usage: Option<Usage> = self.measure(address).await?;
         let usage = usage.unwrap_or_default();
         let newer = usage.volume_usage.unwrap_or_default().items;
         let volumes = usage.volumes.into_iter().flatten().chain(newer.into_iter().flatten());
@@ -38,6 +42,21 @@ impl Docker {
         let sized = volumes
             .filter_map(|volume| Some((volume.name, u64::try_from(volume.usage_data?.size).ok()?)));
         Ok(sized.collect())
+    }
+
+    /// Measures; the engine does so for one at a time and refuses the others.
+    async fn measure(&self, address: &str) -> Result<Option<Usage>, Error> {
+        let deadline = Instant::now() + ACT;
+        loop {
+            match self.ask("measuring volumes", ACT, address).await {
+                Err(Error::Refused { message, .. })
+                    if message.contains(MEASURING) && Instant::now() < deadline =>
+                {
+                    sleep(Duration::from_millis(100)).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 }
 

@@ -76,6 +76,7 @@ conformance! { [
     an_archive_that_cannot_be_read_is_our_own_failure
     what_a_container_uses_is_told_while_it_runs
     volumes_are_measured
+    several_may_measure_at_the_same_time
 ]
 but for podman [
     the_digest_of_a_name_in_a_registry_is_told_without_pulling_it

@@ -670,6 +670,14 @@ pub(crate) async fn volumes_are_measured<E: Outside>(bench: &Bench<E>) {
     assert!(sizes[&empty] < 1 << 20);
 }
 
+pub(crate) async fn several_may_measure_at_the_same_time<E: Outside>(bench: &Bench<E>) {
+    let volume = bench.name("one");
+    bench.engine.create_volume(&volume, &[]).await.unwrap();
+    let measuring = (0..8).map(|_| bench.engine.volume_sizes());
+    let sizes = futures_util::future::try_join_all(measuring).await.unwrap();
+    assert!(sizes.iter().all(|sizes| sizes.contains_key(&volume)), "{sizes:?}");
+}
+
 /// Returns the whole archive of a folder that is there.
 async fn read_whole<E: Outside>(engine: &E, container: &str, path: &str) -> Vec<u8> {
     let stream = engine.read_archive(container, path).await.unwrap().expect("a folder");

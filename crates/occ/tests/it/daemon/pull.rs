@@ -101,14 +101,8 @@ fn what_we_pushed_docker_pulls_and_what_is_tagged_and_not_ours_stays() {
     let name = format!("{}/{REPOSITORY}:1.2.3", registry.host());
     let layout = folder.display().to_string();
     stage.bench.run(["image", "push", "base", &name, "--layout", &layout]).success();
-    stage
-        .bench
-        .api()
-        .post(
-            &format!("/images/create?fromImage={}/{REPOSITORY}&tag=1.2.3", registry.host()),
-            &json!({}),
-        )
-        .success();
+    let host = registry.host();
+    stage.bench.api().act(&format!("/images/create?fromImage={host}/{REPOSITORY}&tag=1.2.3"));
     assert_eq!(stage.images(), [image.id()]);
     stage.bench.run(["image", "tag", &image.id(), "mine:1"]).success();
     let listed = stage.bench.run(["image", "ls", "--json"]).success().data();
