@@ -65,7 +65,7 @@ pub(super) fn change(password: &Password, context: &Context) -> Result<(), Failu
             return Ok(Exit::Done);
         }
         drop(lock);
-        settings.restarts = true;
+        settings.running = start::Running::IsStopped;
         start::start(settings, context).await
     })?;
     Ok(())

@@ -22,7 +22,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 /// Runs `occ restart`.
 pub(crate) fn run(args: &RestartArgs, context: &Context) -> Result<Exit, Failure> {
     let mut settings = start::StartSettings::resolve(&args.start, context)?;
-    settings.restarts = true;
+    settings.running = start::Running::IsStopped;
     context.block_on(async {
         existing_container(&context.engine()?, context).await?;
         start::start(settings, context).await

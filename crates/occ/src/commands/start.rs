@@ -25,6 +25,7 @@ pub(super) use self::ask::ask;
 pub(super) use self::given::{LISTS, texts};
 pub(crate) use self::image::names;
 use self::settings::Chosen;
+pub(super) use self::settings::Running;
 pub(crate) use self::settings::{StartArgs, StartCommand, StartSettings};
 use self::version::Look;
 use crate::commands::image::lock_anew;
@@ -153,7 +154,10 @@ pub(super) async fn settle(
 ) -> Result<Plan, Failure> {
     let name = workshop.name();
     let seen = look(spec, context, engine, name, false).await?;
-    let plan_it = if settings.restarts { plan_restart } else { plan_start };
+    let plan_it = match settings.running {
+        Running::GoesOn => plan_start,
+        Running::IsStopped => plan_restart,
+    };
     let plan = |consent: &Consent| plan_it(spec, &seen, name, consent);
     decide(&mut settings.consent, context, plan).await
 }

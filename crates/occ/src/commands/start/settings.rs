@@ -92,10 +92,19 @@ pub(crate) struct StartSettings {
     pub(super) image: ImageWish,
     pub(super) dry_run: bool,
     pub(super) open: bool,
-    /// Whether a sandbox that runs is stopped first.
-    pub(in crate::commands) restarts: bool,
+    /// What becomes of a sandbox that runs.
+    pub(in crate::commands) running: Running,
     /// Whether another command's own answer follows, so that this start prints none.
     pub(super) silent: bool,
+}
+
+/// What becomes of a sandbox that runs and is what is wished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Running {
+    /// It goes on.
+    GoesOn,
+    /// It is stopped and started.
+    IsStopped,
 }
 
 /// What a person chose before anything was planned.
@@ -134,7 +143,7 @@ impl StartSettings {
             image: ImageWish::default(),
             dry_run: false,
             open: false,
-            restarts: false,
+            running: Running::GoesOn,
             silent: true,
         })
     }
@@ -164,8 +173,8 @@ impl StartSettings {
 
     /// Returns the same start, as it is done once more without being asked for.
     pub(super) fn again_in_silence(&self) -> Self {
-        let (image, open, restarts) = (ImageWish::default(), false, false);
-        Self { image, open, restarts, silent: true, ..self.clone() }
+        let (image, running) = (ImageWish::default(), Running::GoesOn);
+        Self { image, running, open: false, silent: true, ..self.clone() }
     }
 
     /// Returns the typed settings, without what is remembered.
@@ -195,7 +204,7 @@ impl StartSettings {
             image: ImageWish::default(),
             dry_run: args.dry_run,
             open,
-            restarts: false,
+            running: Running::GoesOn,
             silent: false,
         })
     }
