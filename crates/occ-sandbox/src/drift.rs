@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use occ_engine::{ContainerState, ImageId};
+use occ_engine::{ContainerState, ImageId, Phase};
 use occ_image::guest;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::choice::Acquire;
 use crate::given::only_found;
+use crate::observe::Observation;
 use crate::refusal::stranger;
 use crate::spec::SandboxSpec;
 
@@ -74,4 +75,14 @@ pub fn drift(spec: &SandboxSpec, container: &ContainerState) -> Vec<Drift> {
         (from != to && !found_elsewhere).then_some(Drift::Setting { name, from, to })
     });
     image.into_iter().chain(settings).collect()
+}
+
+/// Returns whether a sandbox that runs and serves the wish would not do so any more once it is stopped: what
+/// only the host says, such as a proxy, has changed, for which nothing that runs is replaced.
+pub fn drifts_once_stopped(spec: &SandboxSpec, seen: &Observation) -> bool {
+    let Some(container) = seen.container.as_ref().filter(|one| one.phase.is_up()) else {
+        return false;
+    };
+    let stopped = ContainerState { phase: Phase::Exited, ..container.clone() };
+    serves(spec, container) && !serves(spec, &stopped)
 }

@@ -70,7 +70,7 @@ pub use certificates::{Certificates, certificate_blocks};
 pub use change::{Cause, Journal, Kept, OwnerChange, Reached, RollbackPoint, VolumeCopy};
 pub use checks::{Checks, UpdateCheck, UpdateRule, Warned};
 pub use choice::{Acquire, Reuse};
-pub use drift::{Drift, drift};
+pub use drift::{Drift, drift, drifts_once_stopped};
 pub use error::{ApplyError, ProbeError, PullAttempt};
 pub use event::{Event, Observer};
 pub use files::{FileError, Lock, TryLock, private_dir, replace};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::change::Cause;
 use crate::choice::{Acquire, Reuse, plan_bring};
-use crate::drift::{Drift, drift};
+use crate::drift::{Drift, drift, drifts_once_stopped};
 use crate::foreign::foreign;
 use crate::mount::Access;
 use crate::observe::{Observation, PortState, Surroundings};
@@ -66,10 +66,11 @@ pub fn plan_start(
 }
 
 /// Plans a start after which a sandbox that ran is not the same process any more: it is stopped and started,
-/// unless the start replaces it anyway.
+/// unless the start replaces it anyway. Where [`drifts_once_stopped`] says so, what is made anew follows what the
+/// host says now; the observation must then be a close one.
 ///
 /// # Panics
-/// When the observation was made for another wish.
+/// When the observation was made for another wish, or is not as close as it must be.
 pub fn plan_restart(
     spec: &SandboxSpec,
     seen: &Observation,
@@ -83,6 +84,17 @@ pub fn plan_restart(
     let Some(container) = seen.container.as_ref().filter(|one| one.phase.is_up() && stays) else {
         return Decision::Ready(plan);
     };
+    if drifts_once_stopped(spec, seen) {
+        let stopped = ContainerState { phase: Phase::Exited, ..container.clone() };
+        let seen = Observation { container: Some(stopped), ..seen.clone() };
+        return match plan_start(spec, &seen, built_name, consent) {
+            Decision::Ready(plan) => {
+                let steps = [Step::StopContainer].into_iter().chain(plan.steps).collect();
+                Decision::Ready(Plan { steps, ..plan })
+            }
+            other => other,
+        };
+    }
     let files = Step::InsertFiles { container: container.name.clone() };
     // Into a container that runs, so that it is away for no longer than it must; what is frozen takes none.
     let first = match container.phase {

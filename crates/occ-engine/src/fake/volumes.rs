@@ -45,7 +45,7 @@ impl World {
         let found = self.find_mut(container)?;
         found.put(file.clone());
         let place = in_volume(&found.spec, &file.path);
-        if let Some((volume, path)) = place.filter(|(_, path)| !path.ends_with('/'))
+        if let Some((volume, path)) = place.filter(|_| !file.path.ends_with('/'))
             && let Some(files) = self.contents.get_mut(&volume)
         {
             files.insert(path, file.bytes);

@@ -15,8 +15,8 @@ use occ_engine::{Docker, ImageId};
 use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
     ARRIVING, Acquire, ApplyError, Consent, Decision, ImageBuilder, ImageSource, Known, Lock,
-    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, observe, plan_restart,
-    plan_start,
+    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, drifts_once_stopped, observe,
+    plan_restart, plan_start,
 };
 use serde_json::json;
 
@@ -153,7 +153,10 @@ pub(super) async fn settle(
     workshop: &Workshop,
 ) -> Result<Plan, Failure> {
     let name = workshop.name();
-    let seen = look(spec, context, engine, name, false).await?;
+    let mut seen = look(spec, context, engine, name, false).await?;
+    if settings.running == Running::IsStopped && drifts_once_stopped(spec, &seen) {
+        seen = look(spec, context, engine, name, true).await?;
+    }
     let plan_it = match settings.running {
         Running::GoesOn => plan_start,
         Running::IsStopped => plan_restart,
