@@ -77,8 +77,9 @@ pub fn plan_restart(
     built_name: &str,
     consent: &Consent,
 ) -> Decision {
-    let Decision::Ready(plan) = plan_start(spec, seen, built_name, consent) else {
-        return plan_start(spec, seen, built_name, consent);
+    let plan = match plan_start(spec, seen, built_name, consent) {
+        Decision::Ready(plan) => plan,
+        other => return other,
     };
     let stays = !plan.steps.contains(&Step::StartContainer) && plan.image.is_some();
     let Some(container) = seen.container.as_ref().filter(|one| one.phase.is_up() && stays) else {

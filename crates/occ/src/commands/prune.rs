@@ -11,6 +11,7 @@ use occ_sandbox::{
 };
 use serde_json::json;
 
+use super::agreement::agree_to_remove;
 use super::image::needed_entries;
 use super::ls::fleet;
 use super::rm::said;
@@ -65,7 +66,7 @@ async fn prune(args: &PruneArgs, context: &Context) -> Result<Exit, Failure> {
     }
     if !args.yes {
         context.terminal.say(listed(&found).trim_end());
-        agree(context).await?;
+        agree_to_remove("Remove all of this?", "occ prune --yes", context).await?;
     }
     for name in apply_prune(&engine, &found.leftovers).await? {
         context.terminal.warn(&format!("left, because it is in use: {name}"));
@@ -137,19 +138,6 @@ async fn prove(engine: &Docker, fleet: &[Sandbox], context: &Context) -> Result<
         all.add(work, sandbox.instance.name());
     }
     if all.is_none() { Ok(()) } else { Err(would_lose(&all, "occ prune --volumes")) }
-}
-
-async fn agree(context: &Context) -> Result<(), Failure> {
-    if !context.terminal.can_ask() {
-        return Err(Failure::usage(
-            "removing was not agreed to, and there is no terminal to ask at",
-        )
-        .hint("to remove what is listed above: occ prune --yes"));
-    }
-    if context.terminal.confirm("Remove all of this?", false, &context.cancel).await? {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Failed, "Aborted. Nothing was removed"))
 }
 
 fn finish(found: &Found, changed: bool, context: &Context) -> Result<Exit, Failure> {

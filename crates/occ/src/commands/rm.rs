@@ -13,6 +13,7 @@ use occ_sandbox::{
 };
 use serde_json::json;
 
+use super::agreement::agree_to_remove;
 use super::ls::fleet;
 use super::own_container;
 use crate::context::Context;
@@ -64,7 +65,12 @@ async fn remove(args: &RmArgs, context: &Context) -> Result<Exit, Failure> {
     };
     if !args.yes {
         context.terminal.say(listed(&removal).trim_end());
-        agree(args.volumes, context).await?;
+        let question = if args.volumes {
+            "Remove all of this? It cannot be brought back."
+        } else {
+            "Remove this? Volumes stay."
+        };
+        agree_to_remove(question, "occ rm --yes", context).await?;
     }
     finish_off(&engine, &removal, wish, &lock, context).await?;
     finish(&removal, true, context)
@@ -108,24 +114,6 @@ async fn ask_server(sandbox: &Sandbox, work: &mut Work, context: &Context) {
             work.unknown.get_or_insert(why);
         }
     }
-}
-
-async fn agree(volumes: bool, context: &Context) -> Result<(), Failure> {
-    if !context.terminal.can_ask() {
-        return Err(Failure::usage(
-            "removing was not agreed to, and there is no terminal to ask at",
-        )
-        .hint("to remove what is listed above: occ rm --yes"));
-    }
-    let question = if volumes {
-        "Remove all of this? It cannot be brought back."
-    } else {
-        "Remove this? Volumes stay."
-    };
-    if context.terminal.confirm(question, false, &context.cancel).await? {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Failed, "Aborted. Nothing was removed"))
 }
 
 /// Returns the command as it was typed.

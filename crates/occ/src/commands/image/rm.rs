@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ls::{Row, rows};
 use super::tag::absent;
-use crate::commands::agreement::Agreement;
+use crate::commands::agreement::{Agreement, agree_to_remove};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ async fn remove(args: &RmArgs, context: &Context) -> Result<Exit, Failure> {
     if !args.agreement.dry_run {
         if !args.agreement.yes {
             context.terminal.say(listed.trim_end());
-            agree(context).await?;
+            agree_to_remove("Remove all of this?", "occ image rm --yes IMAGE", context).await?;
         }
         let engine = context.engine()?;
         for row in &chosen {
@@ -98,17 +98,4 @@ fn listed(rows: &[Row]) -> String {
     let line =
         |row: &Row| vec!["image".to_owned(), row.name().to_owned(), Size(row.size).to_string()];
     columns(&rows.iter().map(line).collect::<Vec<_>>())
-}
-
-async fn agree(context: &Context) -> Result<(), Failure> {
-    if !context.terminal.can_ask() {
-        return Err(Failure::usage(
-            "removing was not agreed to, and there is no terminal to ask at",
-        )
-        .hint("to remove what is listed above: occ image rm --yes IMAGE"));
-    }
-    if context.terminal.confirm("Remove all of this?", false, &context.cancel).await? {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Failed, "Aborted. Nothing was removed"))
 }
