@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::foreign::foreign;
 use crate::history::{HistoryEntry, Verdict};
 use crate::ports::ImageBuilder;
-use crate::pull::{Cleared, PULLED, PullError, PullNews, Wanted, bring, find, verify};
+use crate::pull::{Cleared, PULLED, PullError, Wanted, bring, find, verify};
 use crate::record::{ImageState, Source, Trust};
 use crate::spec::ImageSource;
 use crate::world::World;
@@ -82,18 +82,18 @@ async fn pull_one<E: Engine, S>(
 ) -> Result<ImageId, PullStop> {
     let facts = world.engine.facts().await.map_err(ApplyError::engine("look at the engine"));
     let facts = facts.map_err(PullStop::Fatal)?;
-    let tell = |news| (world.observer)(event(news));
+    let tell = world.observer;
     let first = names.first().cloned().unwrap_or_default();
     let wanted = Wanted::parse(names).map_err(|error| stop(error.into(), &first, None))?;
     let platform = Platform::from_uname_machine(&facts.architecture)
         .ok_or_else(|| stop(PullError::Engineless(facts.architecture), &first, None))?;
-    let found = find(&wanted, platform, world.intake, &tell).await;
+    let found = find(&wanted, platform, world.intake, tell).await;
     let found = found.map_err(|error| stop(error, &first, Some(&wanted)))?;
     let now = (world.now)().parse().expect("the clock says RFC 3339");
-    let cleared = verify(found, world.intake, now, &tell).await;
+    let cleared = verify(found, world.intake, now, tell).await;
     let cleared = cleared.map_err(|error| stop(error, &first, None))?;
     let name = &cleared.found().name;
-    let brought = bring(&cleared, world.engine, world.intake, &tell).await;
+    let brought = bring(&cleared, world.engine, world.intake, tell).await;
     let image = brought.map_err(|error| stop(error, name, None))?.image;
     let origin = Origin::of(&cleared);
     keep(world, image, Source::Prebuilt, Some(&origin)).map_err(PullStop::Fatal)
@@ -112,20 +112,6 @@ impl Origin {
         let name = &cleared.found().pinned[0];
         let (registry, digest) = (name.repository.host().to_string(), name.digest.to_string());
         Self { registry, digest, trust: cleared.image().ground().clone().into() }
-    }
-}
-
-/// Returns news of a pull as news of a plan.
-pub fn event(news: PullNews) -> Event {
-    match news {
-        PullNews::Asking { name } => Event::Pulling { name },
-        PullNews::Failed { name, why } => Event::PullFailed { name, why },
-        PullNews::Verified { said } => Event::Verified { said },
-        PullNews::Unverified { said } | PullNews::Forgotten { why: said } => {
-            Event::Unverified { said }
-        }
-        PullNews::Fetched { done, total } => Event::Fetched { done, total },
-        PullNews::Loading(event) => Event::Transfer(event),
     }
 }
 

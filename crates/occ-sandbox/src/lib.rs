@@ -57,7 +57,7 @@ mod watch;
 mod work;
 mod world;
 
-pub use acquire::{acquire, event};
+pub use acquire::acquire;
 pub use apply::{Outcome, apply, bring};
 pub use back::{Recovered, recover};
 pub use backup::{

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use super::error::{LayerProblem, PullError};
 use super::incoming::IncomingLayer;
-use super::{PullNews, Unpack, Work};
+use super::{Unpack, Work};
+use crate::event::Event;
 
 /// Layers that are fetched side by side.
 const SIDE_BY_SIDE: usize = 3;
@@ -67,7 +68,7 @@ impl<'a, E: Engine> Fetching<'a, E> {
         let (done, total) = (self.done(), self.total);
         if done >= self.told.load(Ordering::Relaxed) + PIECE as u64 || done == total {
             self.told.store(done, Ordering::Relaxed);
-            (self.work.tell)(PullNews::Fetched { done, total });
+            (self.work.tell)(Event::Fetched { done, total });
         }
     }
 

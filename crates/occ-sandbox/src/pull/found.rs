@@ -6,9 +6,10 @@ use occ_oci::{
 };
 use occ_registry::{Agreed, Asking, Attempt, Client, Document, Mirrors, RawManifest};
 
+use super::Intake;
 use super::error::PullError;
-use super::{Intake, PullNews, Tell};
 use crate::acquire::one_line;
+use crate::event::{Event, Observer};
 
 /// An image that is wanted, by one name in the places that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +158,7 @@ pub async fn find(
     wanted: &Wanted,
     platform: Platform,
     intake: &Intake,
-    tell: Tell<'_>,
+    tell: Observer<'_>,
 ) -> Result<Found, PullError> {
     let Looked { name, pinned, root, mirrors, places, tag } = look(wanted, intake, tell).await?;
     let manifest = match root.document() {
@@ -174,7 +175,11 @@ pub async fn find(
 ///
 /// # Errors
 /// [`PullError`]: nobody has it, or they disagree.
-pub async fn look(wanted: &Wanted, intake: &Intake, tell: Tell<'_>) -> Result<Looked, PullError> {
+pub async fn look(
+    wanted: &Wanted,
+    intake: &Intake,
+    tell: Observer<'_>,
+) -> Result<Looked, PullError> {
     let registries = intake.way()?.registries;
     let clients = wanted.places.iter().map(|place| registries.client(place));
     let places: Vec<Client> = clients.collect::<Result<_, _>>()?;
@@ -187,7 +192,7 @@ pub async fn look(wanted: &Wanted, intake: &Intake, tell: Tell<'_>) -> Result<Lo
             (root, pinned(&places, &agreed), mirrors, Some(tag.clone()))
         }
         Which::Digest(digest) => {
-            tell(PullNews::Asking { name: wanted.name_in(places[0].repository()) });
+            tell(Event::Pulling { name: wanted.name_in(places[0].repository()) });
             let mirrors = all(&places);
             let repository = places[0].repository().clone();
             let name = Pinned { repository, digest: digest.clone() };
@@ -224,11 +229,11 @@ fn pinned(clients: &[Client], agreed: &Agreed) -> Vec<Pinned> {
     names.collect()
 }
 
-fn news(asking: &Asking<'_>, wanted: &Wanted) -> PullNews {
+fn news(asking: &Asking<'_>, wanted: &Wanted) -> Event {
     match asking {
-        Asking::Begins(client) => PullNews::Asking { name: wanted.name_in(client.repository()) },
+        Asking::Begins(client) => Event::Pulling { name: wanted.name_in(client.repository()) },
         Asking::Failed(attempt) => {
-            PullNews::Failed { name: wanted.name_at(&attempt.registry), why: why(attempt) }
+            Event::PullFailed { name: wanted.name_at(&attempt.registry), why: why(attempt) }
         }
     }
 }

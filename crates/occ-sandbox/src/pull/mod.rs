@@ -36,6 +36,7 @@ use fetch::Fetching;
 use incoming::Incoming;
 use shelf::Shelf;
 
+use crate::event::Observer;
 use crate::foreign::foreign;
 
 /// The tags of images that were pulled begin so; those of images that were built do not.
@@ -89,50 +90,6 @@ impl std::fmt::Debug for Intake {
     }
 }
 
-/// News of a pull.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PullNews {
-    /// A registry is asked.
-    Asking {
-        /// The full name there.
-        name: String,
-    },
-    /// A registry was asked in vain.
-    Failed {
-        /// The full name there.
-        name: String,
-        /// Why, in one line.
-        why: String,
-    },
-    /// It was proved who signed it.
-    Verified {
-        /// By whom, in one sentence.
-        said: String,
-    },
-    /// It was not proved who made it, and it may be run all the same.
-    Unverified {
-        /// Why, in one sentence.
-        said: String,
-    },
-    /// What was remembered about signatures could not be read.
-    Forgotten {
-        /// Why, in one line.
-        why: String,
-    },
-    /// Bytes of layers that are here, those of an earlier try included.
-    Fetched {
-        /// So far.
-        done: u64,
-        /// In all.
-        total: u64,
-    },
-    /// All is fetched, and this is what the engine does.
-    Loading(occ_engine::Event),
-}
-
-/// Receives the news; it must not block.
-pub type Tell<'a> = &'a (dyn Fn(PullNews) + Send + Sync);
-
 /// An image that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brought {
@@ -157,7 +114,7 @@ pub async fn bring<E: Engine>(
     cleared: &Cleared,
     engine: &E,
     intake: &Intake,
-    tell: Tell<'_>,
+    tell: Observer<'_>,
 ) -> Result<Brought, PullError> {
     let found = cleared.found();
     let incoming = Incoming::read(found).await?;
@@ -228,7 +185,7 @@ struct Work<'a, E> {
     name: &'a str,
     engine: &'a E,
     shelf: &'a Shelf,
-    tell: Tell<'a>,
+    tell: Observer<'a>,
 }
 
 impl<E: Engine> Work<'_, E> {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::archive::{Content, finished, unfinished};
 use super::error::PullError;
 use super::fetch::{Fetching, Ready};
-use super::{PullNews, Unpack, Work};
+use super::{Unpack, Work};
 
 /// Bytes of layers that are loaded at once.
 const BATCH: u64 = 64 << 20;
@@ -106,7 +106,7 @@ impl<E: Engine> Work<'_, E> {
         let told = |event| {
             // Of the many archives only the last one's end is news.
             if fetching.is_over() && (event != Event::Unpacking || part.is_none()) {
-                (self.tell)(PullNews::Loading(event));
+                (self.tell)(crate::event::Event::Transfer(event));
             }
         };
         let total = archive.archive.len();

@@ -5,9 +5,10 @@ use occ_oci::Pinned;
 use occ_registry::Client;
 use occ_trust::{Admission, Admitted, Asked, Ground, Notary};
 
+use super::Intake;
 use super::error::PullError;
 use super::found::{Found, Looked};
-use super::{Intake, PullNews, Tell};
+use crate::event::{Event, Observer};
 
 /// An image that may be fetched and run, and why. There is no other way to one than [`verify`].
 #[derive(Debug, Clone)]
@@ -37,13 +38,13 @@ pub async fn verify(
     found: Found,
     intake: &Intake,
     now: Timestamp,
-    tell: Tell<'_>,
+    tell: Observer<'_>,
 ) -> Result<Cleared, PullError> {
     let admission = examine(&found.looked(), &intake.way()?.notary, now, tell).await?;
     let said = admission.to_string();
     let image = admission.admitted().map_err(PullError::Refused)?;
     let verified = matches!(image.ground(), Ground::Verified(_));
-    tell(if verified { PullNews::Verified { said } } else { PullNews::Unverified { said } });
+    tell(if verified { Event::Verified { said } } else { Event::Unverified { said } });
     let image = if found.root.digest() == found.manifest.digest() {
         image
     } else {
@@ -60,7 +61,7 @@ pub async fn examine(
     looked: &Looked,
     notary: &Notary,
     now: Timestamp,
-    tell: Tell<'_>,
+    tell: Observer<'_>,
 ) -> Result<Admission, PullError> {
     let mut repositories = looked.places.iter().map(Client::repository).cloned();
     // The first that was named, whoever answered: what is remembered goes by that name.
@@ -75,7 +76,7 @@ pub async fn examine(
     let examined =
         examined.map_err(|source| PullError::Memory { path: notary.memory.clone(), source })?;
     if let Some(forgotten) = examined.forgotten {
-        tell(PullNews::Forgotten { why: crate::acquire::one_line(&forgotten) });
+        tell(Event::Unverified { said: crate::acquire::one_line(&forgotten) });
     }
     Ok(examined.admission)
 }

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::archive::{Content, whole};
 use super::error::PullError;
 use super::fetch::{Fetching, Ready};
-use super::{PullNews, Unpack, Work};
+use super::{Unpack, Work};
+use crate::event::Event;
 
 impl<E: Engine> Work<'_, E> {
     /// Loads the image with all its layers; returns the bytes that were fetched.
@@ -29,7 +30,7 @@ impl<E: Engine> Work<'_, E> {
         let archive = whole(self.incoming, self.found, self.name, contents.collect());
         let told = |event| {
             if fetching.is_over() {
-                (self.tell)(PullNews::Loading(event));
+                (self.tell)(Event::Transfer(event));
             }
         };
         let total = archive.len();

@@ -5,7 +5,7 @@ use occ_engine::{Docker, Engine as _};
 use occ_image::Size;
 use occ_oci::Platform;
 use occ_sandbox::pull::{Found, PullError, Wanted, bring, find, lacking, verify};
-use occ_sandbox::{Trust, event};
+use occ_sandbox::{Event, Trust};
 use serde_json::json;
 
 use crate::commands::start::names;
@@ -47,7 +47,7 @@ async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
     let platform =
         Platform::from_uname_machine(&architecture).ok_or(PullError::Engineless(architecture))?;
     let progress = context.terminal.progress();
-    let tell = |news| progress.show(&event(news));
+    let tell = |event: Event| progress.show(&event);
     let intake = context.intake();
     let found = find(&wanted, platform, &intake, &tell).await.inspect_err(|_| progress.clear())?;
     if args.dry_run {

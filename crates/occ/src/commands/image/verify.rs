@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use occ_sandbox::event;
-use occ_sandbox::pull::{PullError, PullNews, Wanted, examine, look};
+use occ_sandbox::Event;
+use occ_sandbox::pull::{PullError, Wanted, examine, look};
 use occ_trust::{
     Admission, Answer, Asking, Binding, CYCLONE_DX, Identity, Mode, Notary, PROVENANCE, Policy,
     Proof, PublicKey, Rule, Text, TrustRoot, Verdict, slsa_level,
@@ -54,8 +54,8 @@ async fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
     let notary = args.notary(intake.way()?.notary)?;
     let progress = context.terminal.progress();
     // Nothing is pulled: only what goes wrong is news.
-    let tell = |news| match news {
-        PullNews::Failed { .. } | PullNews::Forgotten { .. } => progress.show(&event(news)),
+    let tell = |event| match event {
+        Event::PullFailed { .. } | Event::Unverified { .. } => progress.show(&event),
         _ => {}
     };
     let looked = look(&wanted, &intake, &tell).await;
