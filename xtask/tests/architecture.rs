@@ -48,6 +48,7 @@ const ROOMS: &[Room] = &[
             "occ-engine",
         ],
     ),
+    room("occ-smoke", 3, &["occ-image", "occ-opencode", "occ-engine"]),
     room(
         "occ",
         4,
@@ -59,6 +60,7 @@ const ROOMS: &[Room] = &[
             "occ-opencode",
             "occ-engine",
             "occ-sandbox",
+            "occ-smoke",
         ],
     ),
     shed("occ-testkit", &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),

@@ -28,6 +28,7 @@ pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod sign;
 mod signing;
+pub(crate) mod smoke;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -78,6 +79,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Sign(args) => sign::run(&args, context),
         Command::Attest(args) => attest::run(&args, context),
         Command::Trust(command) => trust::run(command, context),
+        Command::Smoke(args) => smoke::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
         Command::Install(args) => install::run(&args, context),
@@ -111,6 +113,7 @@ fn concerns_a_sandbox(command: &Command) -> bool {
             | Command::Exec(_)
             | Command::Shell
             | Command::Password(_)
+            | Command::Smoke(_)
     )
 }
 

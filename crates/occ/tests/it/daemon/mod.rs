@@ -22,6 +22,7 @@ mod prebuilt;
 mod pull;
 mod remote;
 mod setup;
+mod smoke;
 mod stranger;
 mod update;
 mod walls;
