@@ -151,6 +151,9 @@ pub(crate) enum Command {
     /// Show and change whose signatures are believed
     #[command(subcommand)]
     Trust(commands::trust::TrustCommand),
+    /// Say where an image may be used, and why
+    #[command(subcommand)]
+    Policy(commands::policy::PolicyCommand),
     /// Name other machines on which sandboxes may run, and go there
     #[command(subcommand)]
     Host(commands::host::HostCommand),

@@ -93,6 +93,11 @@ impl Environment {
         self.config_dir.join("trust-policy.json")
     }
 
+    /// Returns the file that says where images may be used.
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.config_dir.join("policy.json")
+    }
+
     /// Returns the file of the trust root that was imported.
     pub(crate) fn trust_root_file(&self) -> PathBuf {
         self.state_dir.join("trust-root.json")

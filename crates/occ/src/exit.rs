@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or an answer was needed and nobody could be asked.
     Usage,
-    /// Refused: bytes are not what was promised.
+    /// Refused: bytes are not what was promised, or a policy says no.
     Refused,
     /// The configuration is invalid.
     Config,
@@ -35,7 +35,7 @@ impl Exit {
         (Self::Done, "done, or nothing to do"),
         (Self::Failed, "could not: an operation failed"),
         (Self::Usage, "usage, or an answer was needed and nobody could be asked"),
-        (Self::Refused, "refused: bytes are not what was promised"),
+        (Self::Refused, "refused: something is not what was promised, or a policy says no"),
         (Self::Config, "the configuration or the recipe is invalid"),
         (Self::Engine, "the container engine is unreachable or refused"),
         (Self::Network, "the network or a registry failed"),

@@ -13,6 +13,7 @@ mod given;
 mod host;
 mod image_source;
 mod notify;
+mod policy;
 mod redact;
 mod registries;
 mod remote;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 
 pub use cli::command;
 pub use config::schema;
+pub use occ_policy::{cases_schema, facts_schema, policy_schema};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -73,4 +75,9 @@ pub fn settings() -> Vec<[String; 4]> {
             [key.name.to_owned(), key.env(), (key.default)().to_string(), key.doc.to_owned()]
         })
         .collect()
+}
+
+/// Returns every fact's name, kind of value and meaning, for generated documents.
+pub fn facts() -> Vec<[&'static str; 3]> {
+    occ_policy::CATALOGUE.iter().map(|fact| [fact.name, fact.kind.name(), fact.meaning]).collect()
 }

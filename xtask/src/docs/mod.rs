@@ -6,6 +6,8 @@ mod tables;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::{Outcome, say};
 
 /// A file and what must be in it.
@@ -23,11 +25,16 @@ const NOTICE: &str =
 
 fn pages() -> Vec<Page> {
     let page = |path, text: String| Page { path, text: format!("{NOTICE}\n{text}") };
+    let schema = |path, schema: &Value| Page { path, text: format!("{schema:#}\n") };
     vec![
         page("docs/reference/cli.md", cli::render(occ::command())),
         page("docs/reference/config.md", tables::config(&occ::settings())),
         page("docs/reference/exit-codes.md", tables::exit_codes(&occ::exit_codes())),
-        Page { path: "docs/reference/config.schema.json", text: format!("{:#}\n", occ::schema()) },
+        page("docs/reference/facts.md", tables::facts(&occ::facts())),
+        schema("docs/reference/config.schema.json", &occ::schema()),
+        schema("docs/reference/policy.schema.json", &occ::policy_schema()),
+        schema("docs/reference/facts.schema.json", &occ::facts_schema()),
+        schema("docs/reference/policy-cases.schema.json", &occ::cases_schema()),
     ]
 }
 

@@ -22,6 +22,20 @@ pub(super) fn config(settings: &[[String; 4]]) -> String {
     page
 }
 
+/// Returns the page of facts that a policy can ask for.
+pub(super) fn facts(facts: &[[&str; 3]]) -> String {
+    let mut page = String::from(
+        "# Facts about an image\n\n\
+         A policy asks for these and no others; [the guide](../guides/policy.md) says how. A fact has \
+         a value, or is not known, and says who gave it.\n\n\
+         | fact | value | meaning |\n|---|---|---|\n",
+    );
+    for [name, kind, meaning] in facts {
+        page.push_str(&format!("| `{name}` | {kind} | {} |\n", cell(meaning)));
+    }
+    page
+}
+
 /// Returns the page of exit codes.
 pub(super) fn exit_codes(codes: &[(u8, &str)]) -> String {
     let mut page = String::from("# Exit codes\n\n| code | meaning |\n|---|---|\n");

@@ -19,6 +19,7 @@ pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod mount;
 pub(crate) mod password;
+pub(crate) mod policy;
 pub(crate) mod prune;
 pub(crate) mod reset;
 pub(crate) mod restart;
@@ -80,6 +81,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Attest(args) => attest::run(&args, context),
         Command::Trust(command) => trust::run(command, context),
         Command::Smoke(args) => smoke::run(&args, context),
+        Command::Policy(command) => policy::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
         Command::Install(args) => install::run(&args, context),

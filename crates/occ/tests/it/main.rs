@@ -8,6 +8,7 @@ mod image;
 mod material;
 mod output;
 mod places;
+mod policy;
 mod registries;
 mod service;
 mod setup;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "setup",
     "start",
     "stop",
@@ -27,6 +27,7 @@ const COMMANDS: [&str; 30] = [
     "mount",
     "env",
     "secret",
+    "policy",
     "diagnose",
     "host",
     "doctor",
