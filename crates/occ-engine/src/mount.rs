@@ -33,6 +33,8 @@ pub enum Mount {
         target: String,
         /// Size in bytes.
         size: u64,
+        /// User and group who own it; as in the image when `None`. Not told of a container that is there.
+        owner: Option<(u32, u32)>,
     },
 }
 

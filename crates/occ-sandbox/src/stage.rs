@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use occ_engine::{ContainerSpec, Engine, ExitStatus, ImageId, Mount, RestartPolicy};
+use occ_image::guest;
 
 use crate::cancel::Cancel;
 use crate::error::ApplyError;
@@ -35,6 +36,17 @@ impl<'a, E: Engine> Stage<'a, E> {
     ) -> Self {
         let container = spec.stage(image, tag);
         Self { engine, spec, container, password }
+    }
+
+    /// Returns the same stage with opencode's data on a disk of `size` bytes, which is gone with the container.
+    #[must_use]
+    pub fn on_small_disk(mut self, size: u64) -> Self {
+        let target = guest::PLACES[0].path.to_owned();
+        self.container.mounts.retain(|mount| mount.target() != target);
+        let owner = self.spec.owner();
+        let owner = Some((owner.uid, owner.gid));
+        self.container.mounts.push(Mount::Tmpfs { target, size, owner });
+        self
     }
 
     /// Returns the container's name.
@@ -117,6 +129,15 @@ impl<'a, E: Engine> Stage<'a, E> {
         let removed = self.engine.remove_container(name).await;
         removed.map_err(ApplyError::engine(format!("remove the container: {name}")))?;
         Ok(ended)
+    }
+
+    /// Kills its container and removes it. The volumes stay.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn kill(&self) -> Result<(), ApplyError> {
+        let removed = self.engine.remove_container(self.name()).await;
+        removed.map_err(ApplyError::engine(format!("remove the container: {}", self.name())))
     }
 
     /// Removes all of it, whatever of it there is.

@@ -45,7 +45,7 @@ pub fn junit(report: &Report, suite: &str) -> String {
 }
 
 /// Writes a text so that it may stand in an attribute (XML 1.0, 2.2 and 2.3).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::new();
     for character in text.chars() {
         match character {

@@ -15,6 +15,7 @@ mod junit;
 mod model;
 mod record;
 mod report;
+mod soak;
 mod subject;
 
 pub use check::{Check, Group};
@@ -24,4 +25,5 @@ pub use fault::Fault;
 pub use inside::{Inside, Ran, Talk, Trouble};
 pub use junit::junit;
 pub use report::{Outcome, Report, Verdict};
-pub use subject::{Expected, Life, Stopped, Subject, Wish};
+pub use soak::{Disturbance, Entry, Sample, SoakReport, SoakWish, StepTimes, Timed, page, soak};
+pub use subject::{Expected, Life, Other, Stopped, Subject, Wish};

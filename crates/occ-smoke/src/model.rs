@@ -23,6 +23,8 @@ pub(crate) const NAME: &str = "echo";
 /// How long the program may take to listen, and to end.
 const START: Duration = Duration::from_secs(20);
 const END: Duration = Duration::from_secs(3);
+/// Pause before one that ended is started again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// What a pipe holds, in bytes.
 const PIPE: usize = 64 * 1024;
 
@@ -43,17 +45,14 @@ pub(crate) struct Model {
     key: String,
     port: watch::Sender<Option<u16>>,
     asked: Mutex<Vec<Asked>>,
+    rests: watch::Sender<bool>,
 }
 
 /// Runs the model beside some work that asks it, and ends it afterwards.
 pub(crate) async fn beside_model<T>(inside: &dyn Talk, work: impl AsyncFnOnce(&Model) -> T) -> T {
-    let model = Model {
-        key: format!("key-{:016x}", RandomState::new().hash_one(NAME)),
-        port: watch::Sender::new(None),
-        asked: Mutex::default(),
-    };
+    let model = Model::new();
     let ((stay, stdin), (stdout, lines)) = (duplex(PIPE), duplex(PIPE));
-    let command = ["env", "BUN_BE_BUN=1", guest::OPENCODE, "-e", PROGRAM, NAME, &model.key];
+    let command = model.command();
     let program = inside.run_with(&command, stdin, stdout);
     // Its end is seen by whoever asks it.
     let mut background = pin!(async { tokio::join!(program, model.listen(lines)) }.fuse());
@@ -69,7 +68,61 @@ pub(crate) async fn beside_model<T>(inside: &dyn Talk, work: impl AsyncFnOnce(&M
     done
 }
 
+/// Runs the model beside some work, again whenever it ends, always at the same port; [`Model::rest`] lets it rest.
+pub(crate) async fn beside_kept_model<T>(
+    inside: &dyn Talk,
+    work: impl AsyncFnOnce(&Model) -> T,
+) -> T {
+    let model = Model::new();
+    let mut work = pin!(work(&model));
+    tokio::select! {
+        biased;
+        done = &mut work => done,
+        never = model.keep(inside) => match never {},
+    }
+}
+
 impl Model {
+    fn new() -> Self {
+        Self {
+            key: format!("key-{:016x}", RandomState::new().hash_one(NAME)),
+            port: watch::Sender::new(None),
+            asked: Mutex::default(),
+            rests: watch::Sender::new(false),
+        }
+    }
+
+    /// Lets it rest: nobody answers at its port. Or lets it go on.
+    pub(crate) fn rest(&self, rests: bool) {
+        self.rests.send_replace(rests);
+    }
+
+    async fn keep(&self, inside: &dyn Talk) -> std::convert::Infallible {
+        let mut rests = self.rests.subscribe();
+        loop {
+            // The sender is ours, and there for as long as this.
+            drop(rests.wait_for(|rests| !rests).await);
+            let (stay, stdin) = duplex(PIPE);
+            let (stdout, lines) = duplex(PIPE);
+            let port = self.port.borrow().unwrap_or_default().to_string();
+            let mut command = self.command();
+            command.push(&port);
+            let program = inside.run_with(&command, stdin, stdout);
+            let mut background = pin!(async { tokio::join!(program, self.listen(lines)) });
+            tokio::select! {
+                _ = rests.wait_for(|rests| *rests) => {
+                    drop(stay);
+                    drop(tokio::time::timeout(END, background).await);
+                }
+                _ = &mut background => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    fn command(&self) -> Vec<&str> {
+        vec!["env", "BUN_BE_BUN=1", guest::OPENCODE, "-e", PROGRAM, NAME, &self.key]
+    }
+
     /// Reads what the program says.
     async fn listen(&self, lines: DuplexStream) {
         let mut lines = BufReader::new(lines).lines();
@@ -80,7 +133,8 @@ impl Model {
                 self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
             }
         }
-        self.port.send_replace(Some(0));
+        // A port that it had it gets again.
+        self.port.send_if_modified(|port| port.is_none() && port.replace(0).is_none());
     }
 
     /// Waits until it listens.

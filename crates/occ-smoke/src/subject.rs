@@ -64,6 +64,24 @@ pub trait Life: Send + Sync {
     /// Stops it, and removes what is not its data.
     fn stop(&self) -> BoxFuture<'_, Result<Stopped, Fault>>;
 
+    /// Kills it, and removes what is not its data.
+    fn kill(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
     /// Starts it again, and returns the way to it. It need not be ready.
     fn start(&self) -> BoxFuture<'_, Result<Client, Fault>>;
+
+    /// Starts another one, whose data are on a disk of `size` bytes.
+    fn on_small_disk(&self, size: u64) -> BoxFuture<'_, Result<Box<dyn Other + '_>, Fault>>;
+}
+
+/// Another engine, for a while.
+pub trait Other: Send + Sync {
+    /// Returns the way to its server. It need not be ready.
+    fn client(&self) -> Client;
+
+    /// Returns the way inside.
+    fn inside(&self) -> &dyn Inside;
+
+    /// Ends it, with all that is in it.
+    fn end(&self) -> BoxFuture<'_, Result<(), Fault>>;
 }

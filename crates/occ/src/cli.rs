@@ -159,6 +159,8 @@ pub(crate) enum Command {
     Host(commands::host::HostCommand),
     /// Examine an image or a sandbox: whether it does what it must be seen to do
     Smoke(commands::smoke::SmokeArgs),
+    /// Work on an image or a sandbox for a long time, measure it, and disturb it where that is wished
+    Soak(commands::soak::SoakArgs),
     /// Look for what could go wrong here, and say what to do about it
     Doctor(commands::doctor::DoctorArgs),
     /// Write one archive for a bug report, with the secrets taken out

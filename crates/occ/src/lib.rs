@@ -77,6 +77,12 @@ pub fn settings() -> Vec<[String; 4]> {
         .collect()
 }
 
+/// Returns every check's group, name and sentence, for generated documents.
+pub fn checks() -> Vec<[&'static str; 3]> {
+    let check = |check: &occ_smoke::Check| [check.group().name(), check.name(), check.sentence()];
+    occ_smoke::Check::ALL.iter().map(check).collect()
+}
+
 /// Returns every fact's name, kind of value and meaning, for generated documents.
 pub fn facts() -> Vec<[&'static str; 3]> {
     occ_policy::CATALOGUE.iter().map(|fact| [fact.name, fact.kind.name(), fact.meaning]).collect()

@@ -47,6 +47,13 @@ pub(crate) fn parse_since(text: &str) -> Result<i64, String> {
     Ok(moment.as_second())
 }
 
+/// Reads a time that is not zero: `90s`, `10m`, `2h30m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let time = duration(text).and_then(|time| Duration::try_from(time).ok());
+    let time = time.filter(|time| !time.is_zero());
+    time.ok_or_else(|| format!("{text:?} is no time such as 90s, 10m or 2h30m"))
+}
+
 /// Checks a moment in RFC 3339 and returns it as images write it: UTC, whole seconds.
 pub(crate) fn parse(text: &str) -> Result<String, String> {
     let moment: Timestamp =

@@ -30,6 +30,7 @@ fn pages() -> Vec<Page> {
         page("docs/reference/cli.md", cli::render(occ::command())),
         page("docs/reference/config.md", tables::config(&occ::settings())),
         page("docs/reference/exit-codes.md", tables::exit_codes(&occ::exit_codes())),
+        page("docs/reference/checks.md", tables::checks(&occ::checks())),
         page("docs/reference/facts.md", tables::facts(&occ::facts())),
         schema("docs/reference/config.schema.json", &occ::schema()),
         schema("docs/reference/policy.schema.json", &occ::policy_schema()),

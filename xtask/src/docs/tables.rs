@@ -54,6 +54,19 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
+/// The checks of an engine.
+pub(super) fn checks(checks: &[[&str; 3]]) -> String {
+    let rows = checks
+        .iter()
+        .map(|[group, name, sentence]| format!("| {group} | `{name}` | {sentence} |\n"));
+    let rows: String = rows.collect();
+    format!(
+        "# Checks of an engine\n\n`occ smoke` runs them in this order; \
+         [the guide](../guides/smoke.md) says on what. A check that builds on one that failed is not \
+         reached.\n\n| group | check | what is asserted |\n|---|---|---|\n{rows}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

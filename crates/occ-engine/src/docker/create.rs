@@ -83,8 +83,11 @@ fn mount(mount: &Mount) -> Option<WireMount> {
 /// The newer form of a memory mount cannot say `exec` before API 1.46.
 fn tmpfs(mount: &Mount) -> Option<(String, String)> {
     match mount {
-        Mount::Tmpfs { target, size } => {
-            Some((target.clone(), format!("rw,exec,nosuid,nodev,size={size},mode=1777")))
+        Mount::Tmpfs { target, size, owner } => {
+            // Docker takes the mode of the image's folder, whatever is said here, but not its owner.
+            let owner = owner.map(|(uid, gid)| format!(",uid={uid},gid={gid}")).unwrap_or_default();
+            let options = format!("rw,exec,nosuid,nodev,size={size},mode=1777{owner}");
+            Some((target.clone(), options))
         }
         _ => None,
     }
@@ -153,7 +156,7 @@ mod tests {
             labels: BTreeMap::new(),
             mounts: vec![
                 Mount::Bind { source: "/src".into(), target: "/w".into(), read_only: true },
-                Mount::Tmpfs { target: "/tmp".into(), size: 4096 },
+                Mount::Tmpfs { target: "/tmp".into(), size: 4096, owner: None },
             ],
             publish: vec![],
             network: Network::None,

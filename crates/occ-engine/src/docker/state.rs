@@ -148,14 +148,14 @@ fn mount_point(mount: MountPoint) -> Option<Mount> {
     match mount.typ.as_deref() {
         Some("volume") => Some(Mount::Volume { name: mount.name?, target, read_only }),
         Some("bind") => Some(Mount::Bind { source: mount.source?.into(), target, read_only }),
-        Some("tmpfs") => Some(Mount::Tmpfs { target, size: 0 }),
+        Some("tmpfs") => Some(Mount::Tmpfs { target, size: 0, owner: None }),
         _ => None,
     }
 }
 
 fn tmpfs(target: String, options: &str) -> Mount {
     let size = options.split(',').find_map(|option| option.strip_prefix("size=")?.parse().ok());
-    Mount::Tmpfs { target, size: size.unwrap_or_default() }
+    Mount::Tmpfs { target, size: size.unwrap_or_default(), owner: None }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ async fn memory_is_mounted_with_its_size_and_programs_may_run_from_it() {
     let script = "grep ' /tmp ' /proc/mounts; cat /bin/busybox > /tmp/echo; \
                   stat -c %a /tmp; sh -c 'chmod 755 /tmp/echo' 2>/dev/null; \
                   /bin/busybox chmod 755 /tmp/echo; /tmp/echo ran";
-    let mounts = vec![Mount::Tmpfs { target: "/tmp".to_owned(), size: 8 << 20 }];
+    let mounts = vec![Mount::Tmpfs { target: "/tmp".to_owned(), size: 8 << 20, owner: None }];
     let said = said(&bench, &ContainerSpec { mounts, ..bench.spec("box", script) }).await;
     let options = said.lines().next().unwrap();
     assert!(options.contains("nosuid,nodev") && !options.contains("noexec"), "{options}");

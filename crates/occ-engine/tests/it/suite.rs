@@ -244,7 +244,7 @@ pub(crate) async fn labels_environment_and_mounts_come_back_as_they_were_wished<
         target: "/folder".to_owned(),
         read_only: true,
     };
-    let memory = Mount::Tmpfs { target: "/tmp".to_owned(), size: 1 << 20 };
+    let memory = Mount::Tmpfs { target: "/tmp".to_owned(), size: 1 << 20, owner: None };
     let wished = vec![volume, bind, memory];
     let spec = ContainerSpec {
         env: BTreeMap::from([("A".to_owned(), "b=c".to_owned())]),

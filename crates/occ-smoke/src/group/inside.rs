@@ -35,11 +35,11 @@ pub(crate) async fn inside(subject: &Subject<'_>, record: &Record<'_>) {
 }
 
 /// Runs a program that must succeed, and returns what it says.
-pub(super) async fn said(subject: &Subject<'_>, command: &[&str]) -> Result<String, Fault> {
+pub(crate) async fn said(subject: &Subject<'_>, command: &[&str]) -> Result<String, Fault> {
     said_by(subject.inside, command).await
 }
 
-async fn said_by(inside: &dyn Inside, command: &[&str]) -> Result<String, Fault> {
+pub(crate) async fn said_by(inside: &dyn Inside, command: &[&str]) -> Result<String, Fault> {
     let ran = inside.run(command).await?;
     if ran.code == 0 {
         return Ok(ran.out.trim_end().to_owned());

@@ -10,12 +10,12 @@ mod terminal;
 use occ_opencode::{Client, Session};
 use serde_json::Value;
 
-pub(crate) use inside::inside;
+pub(crate) use inside::{inside, said, said_by};
 pub(crate) use life::life;
-pub(crate) use model::model;
+pub(crate) use model::{model, sound, until};
 pub(crate) use server::{ready, server};
 pub(crate) use session::session;
-pub(crate) use terminal::terminal;
+pub(crate) use terminal::{computes, terminal};
 
 use crate::fault::{Fault, same};
 use crate::inside::Trouble;
@@ -79,6 +79,6 @@ async fn refused(
 }
 
 /// Removes a session that a check made; whether sessions can be removed is a check of its own.
-async fn forget(client: &Client, session: &Session) {
+pub(crate) async fn forget(client: &Client, session: &Session) {
     drop(client.delete_session(&session.id).await);
 }

@@ -60,7 +60,11 @@ async fn asked(client: &Client, session: &SessionId, record: &Record<'_>) {
 }
 
 /// Returns an answer without trouble: a failure of the model is a success of the request.
-async fn sound(client: &Client, session: &SessionId, text: &str) -> Result<Message, Fault> {
+pub(crate) async fn sound(
+    client: &Client,
+    session: &SessionId,
+    text: &str,
+) -> Result<Message, Fault> {
     let answer = client.prompt(session, text).await?;
     match &answer.info.error {
         Some(trouble) => Err(Fault::Wrong(format!("the model's answer is {trouble}"))),
@@ -107,7 +111,11 @@ async fn is_aborted(client: &Client, session: &SessionId) -> Result<(), Fault> {
 }
 
 /// Waits until a session is at work, or is not.
-async fn until(client: &Client, session: &SessionId, at_work: bool) -> Result<(), Fault> {
+pub(crate) async fn until(
+    client: &Client,
+    session: &SessionId,
+    at_work: bool,
+) -> Result<(), Fault> {
     let deadline = Instant::now() + ABORT;
     while client.at_work().await?.contains(session) != at_work {
         if Instant::now() > deadline {

@@ -12,19 +12,21 @@ use crate::subject::Subject;
 /// How long a shell may take to begin and to answer.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Starts a terminal, lets it compute and ends it. It needs a `/tmp` from which programs may be run.
+/// Looks at a terminal. It needs a `/tmp` from which programs may be run.
 pub(crate) async fn terminal(subject: &Subject<'_>, record: &Record<'_>) {
     let client = &subject.client;
-    let work = async {
-        let terminal = client.start_terminal().await?;
-        let computed = computes(client, &terminal).await;
-        client.end_terminal(&terminal).await?;
-        computed
-    };
-    record.check(Check::TerminalComputes, work).await;
+    record.check(Check::TerminalComputes, computes(client)).await;
 }
 
-async fn computes(client: &Client, terminal: &Terminal) -> Result<(), Fault> {
+/// Starts a terminal, lets it compute and ends it.
+pub(crate) async fn computes(client: &Client) -> Result<(), Fault> {
+    let terminal = client.start_terminal().await?;
+    let computed = adds(client, &terminal).await;
+    client.end_terminal(&terminal).await?;
+    computed
+}
+
+async fn adds(client: &Client, terminal: &Terminal) -> Result<(), Fault> {
     let mut line = client.terminal_line(terminal).await?;
     // What is typed is shown too, so that the answer must be another text.
     line.type_in("echo answer-$((40+2))\r").await?;

@@ -30,6 +30,7 @@ pub(crate) mod setup;
 pub(crate) mod sign;
 mod signing;
 pub(crate) mod smoke;
+pub(crate) mod soak;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -81,6 +82,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Attest(args) => attest::run(&args, context),
         Command::Trust(command) => trust::run(command, context),
         Command::Smoke(args) => smoke::run(&args, context),
+        Command::Soak(args) => soak::run(&args, context),
         Command::Policy(command) => policy::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
@@ -116,6 +118,7 @@ fn concerns_a_sandbox(command: &Command) -> bool {
             | Command::Shell
             | Command::Password(_)
             | Command::Smoke(_)
+            | Command::Soak(_)
     )
 }
 

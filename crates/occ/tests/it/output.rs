@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 37] = [
     "setup",
     "start",
     "stop",
@@ -28,6 +28,12 @@ const COMMANDS: [&str; 31] = [
     "env",
     "secret",
     "policy",
+    "image",
+    "sign",
+    "attest",
+    "trust",
+    "smoke",
+    "soak",
     "diagnose",
     "host",
     "doctor",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures_util::future::BoxFuture;
-use occ_engine::{Docker, Engine as _, Phase};
+use occ_engine::{ContainerState, Docker, Engine as _, Phase};
 use occ_image::guest;
 use occ_sandbox::{Event, Owner, client, load_password, reachable};
 use occ_smoke::{
@@ -20,7 +20,7 @@ use occ_smoke::{
 
 use self::keep::keep;
 use self::stage::on_stage;
-use self::target::Target;
+pub(super) use self::target::Target;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -46,7 +46,7 @@ pub(crate) struct SmokeArgs {
     artifacts: Option<PathBuf>,
 }
 
-/// How long commands of a sandbox may take to start, where nobody said it.
+/// How long a sandbox may take to answer, which runs already.
 const START: Duration = Duration::from_secs(60);
 
 /// What was found, with what explains it.
@@ -63,13 +63,11 @@ pub(crate) fn run(args: &SmokeArgs, context: &Context) -> Result<Exit, Failure> 
         let target = Target::find(args.target.as_deref(), &engine, context).await?;
         let wish = Wish { model: !args.no_model };
         let begun = Instant::now();
-        let work = async {
-            match &target {
-                Target::Sandbox(context, state) => in_sandbox(&engine, context, state, wish).await,
-                Target::Image(image) => on_stage(&engine, context, image, wish).await,
-            }
-        };
-        let examined = work.await?;
+        let examined = with_subject(&target, &engine, context, async |subject, container| {
+            let report = watched(subject, wish, context).await?;
+            Ok(Examined { log: keep::log(&engine, container).await, report })
+        });
+        let examined = examined.await?;
         let report = &examined.report;
         if let Some(path) = &args.junit {
             std::fs::write(path, junit(report, &target.name())).map_err(|error| {
@@ -90,13 +88,27 @@ pub(crate) fn run(args: &SmokeArgs, context: &Context) -> Result<Exit, Failure> 
     })
 }
 
-/// Examines a sandbox that runs, and leaves it as it was.
-async fn in_sandbox(
+/// Does some work with the way to a sandbox, or to one of the image that is made for it; the work is given the
+/// container's name too.
+pub(super) async fn with_subject<T>(
+    target: &Target,
     engine: &Docker,
     context: &Context,
-    state: &occ_engine::ContainerState,
-    wish: Wish,
-) -> Result<Examined, Failure> {
+    work: impl AsyncFnOnce(Subject<'_>, &str) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    match target {
+        Target::Sandbox(context, state) => in_sandbox(engine, context, state, work).await,
+        Target::Image(image) => on_stage(engine, context, image, work).await,
+    }
+}
+
+/// Does the work in a sandbox that runs, which is not to be stopped.
+async fn in_sandbox<T>(
+    engine: &Docker,
+    context: &Context,
+    state: &ContainerState,
+    work: impl AsyncFnOnce(Subject<'_>, &str) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if state.phase != Phase::Running {
         return Err(Failure::new(Exit::Failed, format!("{} does not run", state.name))
             .hint("start it: occ start"));
@@ -108,20 +120,17 @@ async fn in_sandbox(
     };
     let address = (reachable(publish.address), publish.host_port).into();
     let reached = context.reach(address)?;
-    let owner = target::owner(state);
     let inside = InContainer { engine, container: &state.name };
     let subject = Subject {
         client: client(reached.address, &password),
         inside: &inside,
         aside: &inside,
-        expected: expected(state.labels.get(guest::LABEL_OPENCODE), owner, START),
+        expected: expected(state.labels.get(guest::LABEL_OPENCODE), target::owner(state), START),
         ended: ended(engine, &state.name),
         sharers: target::sharers(engine, state).await?,
         life: None,
     };
-    let report = watched(subject, wish, context).await?;
-    let log = keep::log(engine, &state.name).await;
-    Ok(Examined { log, report })
+    work(subject, &state.name).await
 }
 
 fn expected(version: Option<&String>, owner: Owner, start: Duration) -> Expected {

@@ -1,81 +1,79 @@
 //! An image in a sandbox of its own, which is gone afterwards.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use occ_engine::{Docker, ImageFacts};
 use occ_image::guest;
 use occ_opencode::Client;
-use occ_sandbox::{Given, Said, SandboxSpec, Stage, Workspace, client, generate_password};
-use occ_smoke::{Fault, InContainer, Inside, Life, Ran, Stopped, Subject, Trouble, Wish};
+use occ_sandbox::{
+    ApplyError, Given, Said, SandboxSpec, Stage, Workspace, client, generate_password,
+};
+use occ_smoke::{Fault, InContainer, Inside, Life, Other, Ran, Stopped, Subject, Trouble};
 
-use super::{Examined, ended, expected, keep, watched};
+use super::{ended, expected};
 use crate::commands::start::StartSettings;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::remote::Reached;
 
 /// How long it may take to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Makes a sandbox of the image, examines it and removes it, whatever was found.
-pub(super) async fn on_stage(
+/// Makes a sandbox of the image for some work, given with the container's name, and removes it afterwards.
+pub(super) async fn on_stage<T>(
     engine: &Docker,
     context: &Context,
     image: &ImageFacts,
-    wish: Wish,
-) -> Result<Examined, Failure> {
+    work: impl AsyncFnOnce(Subject<'_>, &str) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if !image.labels.contains_key(guest::LABEL_CONTRACT) {
-        return Err(Failure::new(
-            Exit::Refused,
-            "the image does not say that it keeps the guest contract",
-        )
-        .hint("build one that does: occ image build"));
+        let says = "the image does not say that it keeps the guest contract";
+        return Err(Failure::new(Exit::Refused, says).hint("build one that does: occ image build"));
     }
     let spec = plain(context)?;
-    let tag = format!("{:08x}", RandomState::new().hash_one(&image.id.0) as u32);
-    let stage = Stage::new(engine, spec, image.id.clone(), &tag, generate_password()?);
-    let examined = examined(&stage, engine, context, image, wish).await;
+    let stage = stage(engine, &spec, image)?;
+    let done = async {
+        stage.make().await?;
+        let reached = context.reach(stage.start().await?)?;
+        let life = StageLife { stage: &stage, engine, context, image, reached: Mutex::default() };
+        let version = image.labels.get(guest::LABEL_OPENCODE);
+        let subject = Subject {
+            client: client(reached.address, stage.password()),
+            inside: &InContainer { engine, container: stage.name() },
+            aside: &Aside(&stage),
+            expected: expected(version, spec.owner(), spec.start_timeout),
+            ended: ended(engine, stage.name()),
+            sharers: Vec::new(),
+            life: Some(&life),
+        };
+        work(subject, stage.name()).await
+    };
+    let done = done.await;
     let cleared = stage.clear().await;
-    let examined = examined?;
+    let done = done?;
     cleared?;
-    Ok(examined)
+    Ok(done)
 }
 
 /// The wish of the settings, without anything of this host or of a sandbox that is there.
 fn plain(context: &Context) -> Result<SandboxSpec, Failure> {
-    let (spec, _) = StartSettings::again(context)?.wish_as(&Default::default(), context)?;
+    let nothing = BTreeMap::new();
+    let (spec, _) = StartSettings::again(context)?.wish_as(&nothing, context)?;
     Ok(SandboxSpec { workspace: Workspace::Volume, given: Given::default(), ..spec })
 }
 
-async fn examined(
-    stage: &Stage<'_, Docker>,
-    engine: &Docker,
-    context: &Context,
+fn stage<'a>(
+    engine: &'a Docker,
+    spec: &SandboxSpec,
     image: &ImageFacts,
-    wish: Wish,
-) -> Result<Examined, Failure> {
-    stage.make().await?;
-    let address = stage.start().await?;
-    let reached = context.reach(address)?;
-    let spec = plain(context)?;
-    let subject = Subject {
-        client: client(reached.address, stage.password()),
-        inside: &InContainer { engine, container: stage.name() },
-        aside: &Aside(stage),
-        expected: expected(
-            image.labels.get(guest::LABEL_OPENCODE),
-            spec.owner(),
-            spec.start_timeout,
-        ),
-        ended: ended(engine, stage.name()),
-        sharers: Vec::new(),
-        life: Some(&StageLife { stage, context, reached: Default::default() }),
-    };
-    let report = watched(subject, wish, context).await?;
-    let log = keep::log(engine, stage.name()).await;
-    Ok(Examined { log, report })
+) -> Result<Stage<'a, Docker>, Failure> {
+    let tag = format!("{:016x}", RandomState::new().hash_one(&image.id.0));
+    Ok(Stage::new(engine, spec.clone(), image.id.clone(), &tag[..8], generate_password()?))
 }
 
 /// The inside of another container of the same image.
@@ -96,9 +94,11 @@ impl Inside for Aside<'_> {
 /// The end and the next beginning of a stage.
 struct StageLife<'a> {
     stage: &'a Stage<'a, Docker>,
+    engine: &'a Docker,
     context: &'a Context,
-    /// The way to its second run, which must last as long as it.
-    reached: std::sync::Mutex<Option<crate::remote::Reached>>,
+    image: &'a ImageFacts,
+    /// The way to its last run, which must last as long as that.
+    reached: Mutex<Option<Reached>>,
 }
 
 impl Life for StageLife<'_> {
@@ -110,20 +110,85 @@ impl Life for StageLife<'_> {
         })
     }
 
+    fn kill(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { self.stage.kill().await.map_err(failed) })
+    }
+
     fn start(&self) -> BoxFuture<'_, Result<Client, Fault>> {
         Box::pin(async {
             let address = self.stage.start().await.map_err(failed)?;
-            let reached = self
-                .context
-                .reach(address)
-                .map_err(|failure| Fault::Wrong(failure.render().trim_end().to_owned()))?;
+            let reached = self.context.reach(address).map_err(unreached)?;
             let client = client(reached.address, self.stage.password());
-            *self.reached.lock().expect("nobody panics with it") = Some(reached);
+            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(reached);
             Ok(client)
+        })
+    }
+
+    fn on_small_disk(&self, size: u64) -> BoxFuture<'_, Result<Box<dyn Other + '_>, Fault>> {
+        Box::pin(async move {
+            let spec = plain(self.context).map_err(unreached)?;
+            let stage = stage(self.engine, &spec, self.image).map_err(unreached)?;
+            let stage = stage.on_small_disk(size);
+            match started(&stage, self.context).await {
+                Ok(reached) => {
+                    let name = stage.name().to_owned();
+                    let inside = OwnInside { engine: self.engine, name };
+                    Ok(Box::new(Beside { stage, reached, inside }) as Box<dyn Other>)
+                }
+                Err(fault) => {
+                    // Whatever went wrong, nothing is to stay.
+                    drop(stage.clear().await);
+                    Err(fault)
+                }
+            }
         })
     }
 }
 
-fn failed(error: occ_sandbox::ApplyError) -> Fault {
-    Fault::Wrong(Failure::from(error).render().trim_end().to_owned())
+async fn started(stage: &Stage<'_, Docker>, context: &Context) -> Result<Reached, Fault> {
+    stage.make().await.map_err(failed)?;
+    context.reach(stage.start().await.map_err(failed)?).map_err(unreached)
+}
+
+/// Another stage, beside the one that is examined.
+struct Beside<'a> {
+    stage: Stage<'a, Docker>,
+    reached: Reached,
+    inside: OwnInside<'a>,
+}
+
+impl Other for Beside<'_> {
+    fn client(&self) -> Client {
+        client(self.reached.address, self.stage.password())
+    }
+
+    fn inside(&self) -> &dyn Inside {
+        &self.inside
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { self.stage.clear().await.map_err(failed) })
+    }
+}
+
+/// The inside of a container, by a name of one's own.
+struct OwnInside<'a> {
+    engine: &'a Docker,
+    name: String,
+}
+
+impl Inside for OwnInside<'_> {
+    fn run<'a>(&'a self, command: &'a [&'a str]) -> BoxFuture<'a, Result<Ran, Trouble>> {
+        Box::pin(async move {
+            InContainer { engine: self.engine, container: &self.name }.run(command).await
+        })
+    }
+}
+
+fn failed(error: ApplyError) -> Fault {
+    unreached(Failure::from(error))
+}
+
+fn unreached(failure: Failure) -> Fault {
+    Fault::Wrong(failure.render().trim_end().to_owned())
 }

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Who is meant.
-pub(super) enum Target {
+pub(in crate::commands) enum Target {
     /// A sandbox, with what is needed to reach it.
     Sandbox(Box<Context>, Box<ContainerState>),
     /// An image.
@@ -22,7 +22,7 @@ pub(super) enum Target {
 
 impl Target {
     /// Finds what a word means: a sandbox of this name first, then an image of the engine.
-    pub(super) async fn find(
+    pub(in crate::commands) async fn find(
         word: Option<&str>,
         engine: &Docker,
         context: &Context,
@@ -49,7 +49,7 @@ impl Target {
     }
 
     /// Returns the name by which it is reported.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::commands) fn name(&self) -> String {
         match self {
             Self::Sandbox(_, state) => state.name.clone(),
             Self::Image(image) => image.tags.first().unwrap_or(&image.id.0).clone(),
