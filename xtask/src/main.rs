@@ -2,6 +2,7 @@
 
 mod bench;
 mod docs;
+mod health;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -26,6 +27,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Compile the health check of the image, for both architectures, into image/guest
+    Health {
+        /// Write nothing; fail when a program is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
     /// Measure the release build against a sandbox of its own; write docs/benchmarks.md
     Bench(bench::BenchArgs),
     /// Measure how the release build builds images; write docs/benchmarks-images.md
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Docs { check: false } => docs::write(&root()),
         Command::Docs { check: true } => docs::check(&root()),
+        Command::Health { check } => health::run(check, &root()),
         Command::Bench(args) => bench::run(&args, &root()),
         Command::BenchImages(args) => bench::images::run(&args, &root()),
         Command::BenchRegistries(args) => bench::registries::run(&args, &root()),

@@ -46,22 +46,8 @@ pub trait Engine: Send + Sync {
     /// Returns the image with this name (`repository:tag`, `repository@digest`) or id.
     fn image(&self, name: &str) -> impl Future<Output = Result<Option<ImageFacts>, Error>> + Send;
 
-    /// Returns the digest that a name has in its registry now, `sha256:…`; `None` when the registry has no
-    /// such name. Nothing is pulled. The registry decides how long the answer takes.
-    fn remote_digest(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
-
     /// Returns every image that has the label, whatever its value, sorted by its first name and id.
     fn images(&self, label: &str) -> impl Future<Output = Result<Vec<ImageFacts>, Error>> + Send;
-
-    /// Pulls one image by name with the engine's own client and returns what arrived.
-    fn pull_image(
-        &self,
-        name: &str,
-        observer: Observer<'_>,
-    ) -> impl Future<Output = Result<ImageFacts, Error>> + Send;
 
     /// Loads an image archive (`docker save` form) of `total` bytes. Where the engine says so
     /// ([`EngineFacts::skips_layers`]), layers that one of its images has in the same place above the same
@@ -72,6 +58,14 @@ pub trait Engine: Send + Sync {
         total: u64,
         observer: Observer<'_>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Opens an archive (`docker save` form) of the image with this name or id; `None` when there is no such
+    /// image. The archive is the engine's own: which files it has beside those that `manifest.json` names, how
+    /// they are called and in which order they come differs from engine to engine.
+    fn save_image(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ArchiveStream>, Error>> + Send;
 
     /// Gives an image a further name.
     fn tag_image(&self, id: &ImageId, name: &str)

@@ -27,17 +27,6 @@ pub enum Event {
     },
     /// Everything was sent and the engine is unpacking.
     Unpacking,
-    /// Progress of one layer of a pull.
-    Layer {
-        /// The engine's short id of the layer.
-        id: String,
-        /// The engine's word for what it does, such as `Downloading`.
-        status: String,
-        /// Bytes so far.
-        bytes: u64,
-        /// Bytes in all, 0 when unknown.
-        total: u64,
-    },
 }
 
 /// Receives events; it must not block.

@@ -76,8 +76,21 @@ pub const OPENCODE: &str = "/usr/bin/opencode";
 pub const PROGRAMS: &str = "/usr/lib/opencode-cloud";
 /// Starts the server, or whatever command it is given.
 pub const ENTRYPOINT: &str = "/usr/lib/opencode-cloud/entrypoint";
-/// Exits with 0 when the server works.
+/// Exits with 0 when the server works, else with 1 and one sentence about why on standard error. With
+/// [`HEALTH_CODE`] it exits with one of [`HEALTH_FINDINGS`]; an engine reserves 2 and knows only 0 and 1.
 pub const HEALTHCHECK: &str = "/usr/lib/opencode-cloud/healthcheck";
+/// The option of [`HEALTHCHECK`] that makes its exit code tell what is wrong.
+pub const HEALTH_CODE: &str = "--code";
+/// What [`HEALTHCHECK`] can find, by its exit code.
+pub const HEALTH_FINDINGS: [(i32, &str); 7] = [
+    (10, "opencode says that it is not healthy"),
+    (11, "opencode does not listen"),
+    (12, "opencode listens and does not answer"),
+    (13, "opencode refuses the password"),
+    (14, "opencode cannot open the workspace: its configuration is broken"),
+    (15, "what answers is not opencode"),
+    (16, "the password is too long"),
+];
 /// Makes the server usable while no model provider is configured; [`ENTRYPOINT`] runs it.
 pub const PLACEHOLDER: &str = "/usr/lib/opencode-cloud/placeholder";
 /// The shell of commands that the agent runs.

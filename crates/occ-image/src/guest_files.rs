@@ -7,7 +7,7 @@ use crate::guest::{
 };
 use crate::key::Encoding;
 use crate::plan::ToolPlan;
-use crate::recipe::{FileContent, FileRecipe, Recipe};
+use crate::recipe::{Architecture, FileContent, FileRecipe, Recipe};
 use crate::release::Release;
 use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError};
 
@@ -49,18 +49,23 @@ pub enum GuestContent {
 }
 
 /// Returns all files and folders of the guest, with those that the recipe names for it or for its tools.
-pub(crate) fn entries(recipe: &Recipe, release: &Release, tools: &[ToolPlan]) -> Vec<GuestEntry> {
+pub(crate) fn entries(
+    recipe: &Recipe,
+    release: &Release,
+    tools: &[ToolPlan],
+    architecture: Architecture,
+) -> Vec<GuestEntry> {
     let version = &release.version;
     let variables = environment::variables(&recipe.system, tools);
     let mut entries = vec![
         file(ENTRYPOINT, include_str!("../../../image/guest/entrypoint"), 0o755),
-        file(HEALTHCHECK, include_str!("../../../image/guest/healthcheck"), 0o755),
+        file(HEALTHCHECK, healthcheck(architecture), 0o755),
         file(AGENT_SHELL, include_str!("../../../image/guest/agent-sh"), 0o755),
         file(PLACEHOLDER, include_str!("../../../image/guest/placeholder"), 0o755),
         file(MANAGED_CONFIG, MANAGED, 0o644),
         file("/etc/sudoers.d/opencode", include_str!("../../../image/guest/sudoers"), 0o440),
-        file(VERSION_FILE, &format!("{version}\n"), 0o644),
-        file("/etc/profile.d/opencode-cloud.sh", &environment::profile(&variables), 0o644),
+        file(VERSION_FILE, format!("{version}\n"), 0o644),
+        file("/etc/profile.d/opencode-cloud.sh", environment::profile(&variables), 0o644),
         folder(PROGRAMS, (0, 0)),
         folder(RUNTIME_FOLDER, (UID, GID)),
         folder(HOME, (UID, GID)),
@@ -84,8 +89,16 @@ pub(crate) fn entries(recipe: &Recipe, release: &Release, tools: &[ToolPlan]) ->
     entries
 }
 
-fn file(path: &str, text: &str, mode: u32) -> GuestEntry {
-    let content = GuestContent::File(text.into());
+/// Returns the program that asks the server inside; its source is `image/health`.
+fn healthcheck(architecture: Architecture) -> &'static [u8] {
+    match architecture {
+        Architecture::Amd64 => include_bytes!("../../../image/guest/healthcheck.amd64"),
+        Architecture::Arm64 => include_bytes!("../../../image/guest/healthcheck.arm64"),
+    }
+}
+
+fn file(path: &str, bytes: impl AsRef<[u8]>, mode: u32) -> GuestEntry {
+    let content = GuestContent::File(bytes.as_ref().to_vec());
     GuestEntry { path: path.to_owned(), content, mode, owner: (0, 0) }
 }
 
@@ -184,7 +197,7 @@ mod tests {
                 packages: Vec::new(),
             })
             .collect();
-        entries(&recipe, &release, &tools)
+        entries(&recipe, &release, &tools, Architecture::Amd64)
     }
 
     #[test]
@@ -273,10 +286,12 @@ mod tests {
         assert!(entrypoint.contains(&format!("exit {EXIT_NO_PASSWORD} ")));
         assert_eq!(SECRETS_FOLDER, format!("{RUNTIME_FOLDER}/secrets"));
         assert!(entrypoint.contains("\"${password_file%/*}\"/secrets/*"));
-        let healthcheck = text(HEALTHCHECK);
-        assert!(healthcheck.contains(&format!("password_file={PASSWORD_FILE}\n")));
-        for path in [crate::guest::HEALTH_PATH, crate::guest::INSTANCE_PATH] {
-            assert!(healthcheck.contains(&format!("http://127.0.0.1:{PORT}{path})")), "{path}");
+        for architecture in [Architecture::Amd64, Architecture::Arm64] {
+            // The same compiler's library lies the texts differently; each of them is there.
+            let program = String::from_utf8_lossy(healthcheck(architecture));
+            for text in [crate::guest::HEALTH_PATH, crate::guest::INSTANCE_PATH, PASSWORD_FILE] {
+                assert!(program.contains(text), "{architecture}: {text}");
+            }
         }
         assert_eq!(PLACEHOLDER, format!("{PROGRAMS}/placeholder"));
         assert_eq!(ENTRYPOINT, format!("{PROGRAMS}/entrypoint"));

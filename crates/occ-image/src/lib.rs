@@ -36,6 +36,7 @@ mod pulse;
 mod recipe;
 mod release;
 mod resolve;
+mod saved;
 mod sbom;
 mod schema;
 mod seen;
@@ -60,7 +61,8 @@ pub use image::Image;
 pub use inspect::{Inspection, LayerInspection, Waste, WastedFile, inspect};
 pub use key::{BaseKey, BuildKey, LayerKey};
 pub use layout::{
-    EntryName, Layout, LayoutError, LayoutPruned, ParseSelectorError, Selector, StoredImage,
+    Arriving, EntryName, Filling, Layout, LayoutError, LayoutPruned, ParseSelectorError, Selector,
+    StoredImage,
 };
 pub use lock::{
     Change, DebianGroup, DebianPin, Lock, PackagePin, StaleLock, ToolLock, lock_changes,
@@ -73,6 +75,7 @@ pub use recipe::{
 };
 pub use release::{DEVELOPMENT, Release};
 pub use resolve::{LockRequest, Upgrade, resolve};
+pub use saved::SavedError;
 pub use schema::recipe_schema;
 pub use size::Size;
 pub use survey::{LayerState, PlannedLayer, survey};

@@ -143,7 +143,7 @@ impl BuildPlan {
             platform,
             variant: target.variant.clone(),
             base: BasePlan::new(recipe, lock, platform)?,
-            guest: guest_files::entries(recipe, release, &tools),
+            guest: guest_files::entries(recipe, release, &tools, platform.into()),
             tools,
             system: recipe.system.clone(),
             release: release.clone(),

@@ -311,6 +311,18 @@ impl From<occ_image::LayoutError> for Failure {
     }
 }
 
+impl From<occ_image::SavedError> for Failure {
+    fn from(error: occ_image::SavedError) -> Self {
+        use occ_image::SavedError;
+        match error {
+            SavedError::Layout(error) => error.into(),
+            SavedError::Read(_) => Self::of(Exit::Engine, &error),
+            SavedError::Shape(_) | SavedError::OtherLayer { .. } => Self::of(Exit::Refused, &error)
+                .hint("what the engine gives is not the image that it names: docker image inspect"),
+        }
+    }
+}
+
 fn build_exit(error: &BuildError) -> Exit {
     match error {
         BuildError::Cancelled => Exit::Interrupted,

@@ -8,7 +8,7 @@ use occ_registry::{
 };
 use occ_sandbox::pull::{Intake, Way};
 
-use crate::config::{ConfigFile, Layers};
+use crate::config::{Config, ConfigFile, Layers};
 use crate::context::Context;
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -29,8 +29,12 @@ impl Context {
 
     /// Returns the way to registries.
     pub(crate) fn registries(&self) -> Result<Registries, Failure> {
-        let insecure = self.layers()?.config().insecure_registries;
-        let settings = settings(&self.env, &insecure);
+        self.registries_of(&self.layers()?.config())
+    }
+
+    /// Returns the way to registries as settings that were read before have it.
+    pub(crate) fn registries_of(&self, config: &Config) -> Result<Registries, Failure> {
+        let settings = settings(&self.env, &config.insecure_registries);
         settings.map(Registries::new).map_err(|error| Failure::of(Exit::Config, &*error))
     }
 }

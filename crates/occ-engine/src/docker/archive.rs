@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::failure::{broken, explain};
 use super::pieces::pieces;
@@ -37,9 +37,7 @@ impl Docker {
         let asked = tokio::time::timeout(ACT, self.wire.request(request)).await;
         let response = asked.map_err(|elapsed| broken(READING, elapsed))??;
         match response.status() {
-            status if status.is_success() => {
-                Ok(Some(Box::pin(stream::try_unfold(response.into_body(), next_bytes))))
-            }
+            status if status.is_success() => Ok(Some(body_of(response, READING))),
             StatusCode::NOT_FOUND => self.absent_path(container).await,
             _ => Err(refusal(response).await),
         }
@@ -82,9 +80,17 @@ impl Docker {
     }
 }
 
-async fn next_bytes(mut body: Incoming) -> Result<Option<(Bytes, Incoming)>, Error> {
+/// Returns what an answer brings, as it comes.
+pub(super) fn body_of(response: Response<Incoming>, doing: &'static str) -> ArchiveStream {
+    Box::pin(stream::try_unfold(response.into_body(), move |body| next_bytes(body, doing)))
+}
+
+async fn next_bytes(
+    mut body: Incoming,
+    doing: &'static str,
+) -> Result<Option<(Bytes, Incoming)>, Error> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(READING, error))?;
+        let frame = frame.map_err(|error| broken(doing, error))?;
         if let Ok(bytes) = frame.into_data() {
             return Ok(Some((bytes, body)));
         }
@@ -92,8 +98,8 @@ async fn next_bytes(mut body: Incoming) -> Result<Option<(Bytes, Incoming)>, Err
     Ok(None)
 }
 
-/// Returns a path as part of a query.
-fn encoded(path: &str) -> String {
+/// Returns a path as part of a query or of a longer path.
+pub(super) fn encoded(path: &str) -> String {
     use std::fmt::Write as _;
     path.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {

@@ -1,25 +1,29 @@
-//! Images: looking, naming, and the two ways in.
+//! Images: looking, naming, the way in and the way out.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use bollard::body_try_stream;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder,
-};
+use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder};
+use bollard::{body_full, body_try_stream};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
+use hyper::{Method, Request, StatusCode};
 use tokio::sync::watch;
 
+use super::archive::{body_of, encoded};
 use super::failure::{broken, explain};
 use super::pieces::pieces;
 use super::podman::familiar;
+use super::wire::refusal;
 use super::{ACT, Docker, LOOK, absent, named, within};
+use crate::engine::ArchiveStream;
 use crate::error::Error;
 use crate::facts::ImageFacts;
 use crate::image::{Event, ImageId, Observer};
 
 const LOADING: &str = "loading an image";
+const SAVING: &str = "exporting an image";
 
 impl Docker {
     pub(super) async fn observe_image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
@@ -31,43 +35,6 @@ impl Docker {
             facts.digests = familiar(facts.digests);
         }
         Ok(Some(facts))
-    }
-
-    pub(super) async fn ask_registry(&self, name: &str) -> Result<Option<String>, Error> {
-        if self.wire.is_podman().await? {
-            let message = "Podman does not ask registries for others".to_owned();
-            return Err(Error::Refused { status: 501, message });
-        }
-        let asked = self.client.inspect_registry_image(named(name)?, None);
-        let found = absent(within("asking a registry", LOOK, asked).await)?;
-        Ok(found.and_then(|found| found.descriptor.digest))
-    }
-
-    pub(super) async fn pull(
-        &self,
-        name: &str,
-        observer: Observer<'_>,
-    ) -> Result<ImageFacts, Error> {
-        let (repository, tag) = split_tag(named(name)?);
-        let options = CreateImageOptionsBuilder::new();
-        let options = if name.contains('@') {
-            options.from_image(name)
-        } else {
-            // Without a tag the engine would pull all of them.
-            options.from_image(repository).tag(tag.unwrap_or("latest"))
-        };
-        let mut news = self.client.create_image(Some(options.build()), None, None);
-        while let Some(item) = news.next().await {
-            let item = item.map_err(|error| explain("pulling an image", error))?;
-            let progress = item.progress_detail.unwrap_or_default();
-            if let (Some(id), Some(status)) = (item.id, item.status) {
-                let count = |n: Option<i64>| n.unwrap_or_default().try_into().unwrap_or_default();
-                let (bytes, total) = (count(progress.current), count(progress.total));
-                observer(Event::Layer { id, status, bytes, total });
-            }
-        }
-        let arrived = self.observe_image(name).await?;
-        arrived.ok_or_else(|| Error::NotFound { message: format!("{name} after it was pulled") })
     }
 
     pub(super) async fn load(
@@ -98,6 +65,25 @@ impl Docker {
         };
         drop(news);
         reading.end(LOADING, "read the image archive").await.and(answer)
+    }
+
+    /// Not through the client library: it tells only with the first bytes that the image is missing.
+    pub(super) async fn save(&self, name: &str) -> Result<Option<ArchiveStream>, Error> {
+        // By its id: a name could move meanwhile, and with a digest it would not be found everywhere.
+        let Some(image) = self.observe_image(name).await? else { return Ok(None) };
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("/images/{}/get", encoded(&image.id.0)))
+            .body(body_full(Bytes::new()))
+            .map_err(|error| broken(SAVING, error))?;
+        // It is silent until it has looked through the layers.
+        let asked = tokio::time::timeout(ACT, self.wire.request(request)).await;
+        let response = asked.map_err(|elapsed| broken(SAVING, elapsed))??;
+        match response.status() {
+            status if status.is_success() => Ok(Some(body_of(response, SAVING))),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refusal(response).await),
+        }
     }
 
     pub(super) async fn tag(&self, id: &ImageId, name: &str) -> Result<(), Error> {

@@ -106,16 +106,8 @@ impl Engine for Docker {
         self.observe_image(name).await
     }
 
-    async fn remote_digest(&self, name: &str) -> Result<Option<String>, Error> {
-        self.ask_registry(name).await
-    }
-
     async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
         self.list_images(label).await
-    }
-
-    async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
-        self.pull(name, observer).await
     }
 
     async fn load_image(
@@ -125,6 +117,10 @@ impl Engine for Docker {
         observer: Observer<'_>,
     ) -> Result<(), Error> {
         self.load(archive, total, observer).await
+    }
+
+    async fn save_image(&self, name: &str) -> Result<Option<ArchiveStream>, Error> {
+        self.save(name).await
     }
 
     async fn tag_image(&self, id: &ImageId, name: &str) -> Result<(), Error> {

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::facts::ImageFacts;
 use crate::image::ImageId;
 
-/// Largest file of an archive that is kept whole: manifests and configurations are small.
-const KEPT: u64 = 1 << 20;
+/// Largest file of an archive that is kept whole: manifests, configurations, and the layers of tests.
+const KEPT: u64 = 8 << 20;
 
 /// An image, as far as a fake engine looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +42,13 @@ impl FakeImage {
     pub fn id(&self) -> ImageId {
         ImageId(format!("sha256:{}", hex(&Sha256::digest(&self.config))))
     }
-
-    /// Returns the digest of the manifest that a registry has it under.
-    pub fn digest(&self) -> String {
-        format!("sha256:{}", hex(&Sha256::digest([b"manifest of ", &*self.config].concat())))
-    }
 }
 
 /// An image in the engine, with its names.
 #[derive(Debug, Clone)]
 pub(super) struct KeptImage {
     pub(super) facts: ImageFacts,
+    config: Vec<u8>,
     pub(super) has_health_check: bool,
     pub(super) env: Vec<String>,
 }
@@ -104,19 +100,18 @@ pub(super) struct Saved {
     size: u64,
 }
 
-impl World {
-    pub(super) fn publish_image(&mut self, name: &str, image: FakeImage) {
-        self.remotes.insert(familiar(name), image);
+impl Saved {
+    fn is_whole(&self) -> bool {
+        self.bytes.len() as u64 == self.size
     }
+}
 
-    pub(super) fn keep_image(
-        &mut self,
-        image: &FakeImage,
-        tag: Option<&str>,
-        digest: Option<String>,
-    ) {
+impl World {
+    pub(super) fn keep_image(&mut self, image: &FakeImage, name: &str) {
         let config = serde_json::from_slice(&image.config).expect("a fake image's configuration");
-        self.keep(&image.id(), config, image.size, tag, digest);
+        self.keep(&image.id(), config, image.config.clone(), image.size);
+        // Cannot fail: the image was put there a moment ago.
+        self.name_image(&image.id(), name).expect("the image is there");
     }
 
     /// Returns the image with this name or id.
@@ -127,25 +122,6 @@ impl World {
                 || image.facts.tags.contains(&familiar)
                 || image.facts.digests.contains(&familiar)
         })
-    }
-
-    pub(super) fn remote_digest(&self, name: &str) -> Option<String> {
-        self.remotes.get(&familiar(name)).map(FakeImage::digest)
-    }
-
-    pub(super) fn pull(&mut self, name: &str) -> Result<ImageFacts, Error> {
-        let familiar = familiar(name);
-        let image = self.remotes.get(&familiar).cloned().ok_or_else(|| Error::NotFound {
-            message: format!("manifest for {name} not found: manifest unknown"),
-        })?;
-        let (tag, digest) = if familiar.contains('@') {
-            (None, familiar.clone())
-        } else {
-            let repository = familiar.rsplit_once(':').map_or(&*familiar, |(left, _)| left);
-            (Some(familiar.as_str()), format!("{repository}@{}", image.digest()))
-        };
-        self.keep_image(&image, tag, Some(digest));
-        Ok(self.images[&image.id()].facts.clone())
     }
 
     /// Keeps the images of an archive in `docker save` form.
@@ -168,7 +144,12 @@ impl World {
             check_layers(&layers, diff_ids)?;
             let id = ImageId(format!("sha256:{}", config_file.digest));
             let size = layers.iter().flatten().map(|layer| layer.size).sum();
-            self.keep(&id, config, size, None, None);
+            for (layer, diff_id) in layers.into_iter().zip(diff_ids) {
+                if let Some(layer) = layer.filter(|layer| layer.is_whole()) {
+                    self.layers.insert(diff_id.clone(), layer.bytes.clone());
+                }
+            }
+            self.keep(&id, config, config_file.bytes.clone(), size);
             for tag in saved.repo_tags.into_iter().flatten() {
                 self.name_image(&id, &tag)?;
             }
@@ -222,16 +203,9 @@ impl World {
         Ok(())
     }
 
-    fn keep(
-        &mut self,
-        id: &ImageId,
-        config: Config,
-        size: u64,
-        tag: Option<&str>,
-        digest: Option<String>,
-    ) {
+    fn keep(&mut self, id: &ImageId, config: Config, bytes: Vec<u8>, size: u64) {
         let run = config.run.unwrap_or_default();
-        let image = self.images.entry(id.clone()).or_insert_with(|| KeptImage {
+        self.images.entry(id.clone()).or_insert_with(|| KeptImage {
             facts: ImageFacts {
                 id: id.clone(),
                 tags: Vec::new(),
@@ -242,16 +216,33 @@ impl World {
                 created: config.created,
                 layers: config.rootfs.diff_ids,
             },
+            config: bytes,
             has_health_check: run.healthcheck.is_some(),
             env: run.env.unwrap_or_default(),
         });
-        image.facts.digests.extend(digest);
-        image.facts.digests.sort();
-        image.facts.digests.dedup();
-        if let Some(tag) = tag {
-            // Cannot fail: the image was put there a moment ago.
-            self.name_image(id, tag).expect("the image is there");
+    }
+
+    /// Returns an archive of an image; `None` when it is not there.
+    pub(super) fn save(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(image) = self.kept(name) else { return Ok(None) };
+        let path = |digest: &str, end: &str| format!("{}{end}", digest.replace("sha256:", ""));
+        let mut files = Vec::new();
+        for diff_id in &image.facts.layers {
+            let layer = self.layers.get(diff_id);
+            let layer = layer.ok_or_else(|| invalid(&format!("{diff_id} was not kept")))?;
+            files.push((path(diff_id, "/layer.tar"), layer.as_slice()));
         }
+        let config = path(&image.facts.id.0, ".json");
+        let layers: Vec<_> = files.iter().map(|(path, _)| path).collect();
+        let names = Some(&image.facts.tags).filter(|tags| !tags.is_empty());
+        let manifest =
+            serde_json::json!([{ "Config": config, "RepoTags": names, "Layers": layers }]);
+        let manifest = manifest.to_string();
+        files.push((config, &image.config));
+        files.push(("manifest.json".to_owned(), manifest.as_bytes()));
+        packed(&files)
+            .map(Some)
+            .map_err(|source| Error::Local { doing: "pack the image archive", source })
     }
 }
 
@@ -300,6 +291,18 @@ fn check_layers(layers: &[Option<&Saved>], diff_ids: &[String]) -> Result<(), Er
         }
     }
     Ok(())
+}
+
+fn packed(files: &[(String, &[u8])]) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        header.set_mtime(0);
+        archive.append_data(&mut header, path, *bytes)?;
+    }
+    archive.into_inner()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Error> {

@@ -51,17 +51,10 @@ impl FakeEngine {
         self
     }
 
-    /// Puts an image into a registry, to be pulled by this name.
-    #[must_use]
-    pub fn with_remote(self, name: &str, image: FakeImage) -> Self {
-        self.change(|world| world.publish_image(name, image));
-        self
-    }
-
     /// Puts an image into the engine.
     #[must_use]
     pub fn with_image(self, name: &str, image: &FakeImage) -> Self {
-        self.change(|world| world.keep_image(image, Some(name), None));
+        self.change(|world| world.keep_image(image, name));
         self
     }
 

@@ -8,10 +8,9 @@ use std::fmt;
 pub enum Op {
     Facts,
     Image,
-    RemoteDigest,
     Images,
-    PullImage,
     LoadImage,
+    SaveImage,
     TagImage,
     RemoveImage,
     Volume,
@@ -43,8 +42,7 @@ impl Op {
     pub(super) fn writes(self) -> bool {
         matches!(
             self,
-            Self::PullImage
-                | Self::LoadImage
+            Self::LoadImage
                 | Self::CreateVolume
                 | Self::CreateContainer
                 | Self::Upload
@@ -59,10 +57,9 @@ impl fmt::Display for Op {
         f.write_str(match self {
             Self::Facts => "facts",
             Self::Image => "image",
-            Self::RemoteDigest => "remote_digest",
             Self::Images => "images",
-            Self::PullImage => "pull_image",
             Self::LoadImage => "load_image",
+            Self::SaveImage => "save_image",
             Self::TagImage => "tag_image",
             Self::RemoveImage => "remove_image",
             Self::Volume => "volume",

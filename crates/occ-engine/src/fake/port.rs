@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -18,6 +19,9 @@ use crate::image::{Event, ImageId, Observer};
 use crate::logs::{LogStream, LogsQuery};
 use crate::stats::Stats;
 
+/// Bytes of an archive that come at once.
+const PIECE: usize = 1000;
+
 impl Engine for FakeEngine {
     async fn facts(&self) -> Result<EngineFacts, Error> {
         self.call(Op::Facts, "", |world| Ok(world.facts.clone()))
@@ -25,10 +29,6 @@ impl Engine for FakeEngine {
 
     async fn image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
         self.call(Op::Image, name, |world| Ok(world.kept(name).map(|image| image.facts.clone())))
-    }
-
-    async fn remote_digest(&self, name: &str) -> Result<Option<String>, Error> {
-        self.call(Op::RemoteDigest, name, |world| Ok(world.remote_digest(name)))
     }
 
     async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
@@ -39,15 +39,6 @@ impl Engine for FakeEngine {
             found.sort_by(|one, other| (&one.tags, &one.id).cmp(&(&other.tags, &other.id)));
             Ok(found)
         })
-    }
-
-    async fn pull_image(&self, name: &str, observer: Observer<'_>) -> Result<ImageFacts, Error> {
-        let facts = self.call(Op::PullImage, name, |world| world.pull(name))?;
-        for (status, bytes) in [("Downloading", facts.size / 2), ("Pull complete", facts.size)] {
-            let (id, status) = (facts.id.0[7..19].to_owned(), status.to_owned());
-            observer(Event::Layer { id, status, bytes, total: facts.size });
-        }
-        Ok(facts)
     }
 
     async fn load_image(
@@ -65,6 +56,11 @@ impl Engine for FakeEngine {
             let doing = "read the image archive";
             world.load(&files.map_err(|source| Error::Local { doing, source })?)
         })
+    }
+
+    async fn save_image(&self, name: &str) -> Result<Option<ArchiveStream>, Error> {
+        let archive = self.call(Op::SaveImage, name, |world| world.save(name))?;
+        Ok(archive.map(in_pieces))
     }
 
     async fn tag_image(&self, id: &ImageId, name: &str) -> Result<(), Error> {
@@ -142,11 +138,7 @@ impl Engine for FakeEngine {
         path: &str,
     ) -> Result<Option<ArchiveStream>, Error> {
         let archive = self.call(Op::ReadArchive, container, |world| world.pack(container, path))?;
-        Ok(archive.map(|bytes| {
-            let pieces: Vec<_> =
-                bytes.chunks(1000).map(|piece| Ok(piece.to_vec().into())).collect();
-            Box::pin(stream::iter(pieces)) as ArchiveStream
-        }))
+        Ok(archive.map(in_pieces))
     }
 
     async fn write_archive(
@@ -262,6 +254,14 @@ impl Engine for FakeEngine {
         stderr.flush().await.map_err(writing)?;
         Ok(ran.code)
     }
+}
+
+/// Returns an archive as it would come from a daemon.
+fn in_pieces(archive: Vec<u8>) -> ArchiveStream {
+    let archive = Bytes::from(archive);
+    let starts = (0..archive.len()).step_by(PIECE);
+    let piece = move |start| Ok(archive.slice(start..archive.len().min(start + PIECE)));
+    Box::pin(stream::iter(starts.map(piece)))
 }
 
 impl FakeEngine {

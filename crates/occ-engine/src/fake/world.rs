@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::blow::Blow;
 use super::containers::{FakeContainer, Life};
-use super::images::{FakeImage, KeptImage};
+use super::images::KeptImage;
 use super::op::Op;
 use super::volumes::{Files, Volumes};
 use crate::container::{ContainerSpec, ExitStatus, HealthCheck, Phase};
@@ -42,7 +42,8 @@ pub struct World {
     pub(super) now: u64,
     pub(super) facts: EngineFacts,
     pub(super) images: BTreeMap<ImageId, KeptImage>,
-    pub(super) remotes: BTreeMap<String, FakeImage>,
+    /// Layers that are small enough to be kept, by the digest of what they are unpacked.
+    pub(super) layers: BTreeMap<String, Vec<u8>>,
     pub(super) volumes: BTreeMap<String, VolumeFacts>,
     /// INVARIANT: has the same names as `volumes`.
     pub(super) contents: Volumes,
@@ -68,7 +69,7 @@ impl World {
             now: BEGINNING,
             facts: facts(),
             images: BTreeMap::new(),
-            remotes: BTreeMap::new(),
+            layers: BTreeMap::new(),
             volumes: BTreeMap::new(),
             contents: Volumes::new(),
             containers: Vec::new(),

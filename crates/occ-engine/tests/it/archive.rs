@@ -131,7 +131,8 @@ fn header(mode: u32, size: u64) -> tar::Header {
     header
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// Returns the digest of bytes in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").unwrap();
         hex

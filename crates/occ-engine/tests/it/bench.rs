@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use occ_engine::{
-    Chunk, ClientSettings, ContainerSpec, Docker, Engine, FakeEngine, FakeImage, ImageId,
-    Isolation, Life, Limits, LogRotation, LogsQuery, Mount, Network, Phase, Publish, RestartPolicy,
-    Source, Volumes, silent,
+    Chunk, ClientSettings, ContainerSpec, Docker, Engine, FakeEngine, ImageId, Isolation, Life,
+    Limits, LogRotation, LogsQuery, Mount, Network, Phase, Publish, RestartPolicy, Source, Volumes,
+    silent,
 };
 
 use crate::archive::saved_image;
 use crate::podman::Podman;
-use crate::registry::Registry;
 
 /// How long anything in a test may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,9 +24,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) trait Outside: Engine + Clone + 'static {
     /// Lets another program hold a port of the host, for as long as the answer lives.
     fn hold_port(&self) -> (u16, Option<TcpListener>);
-    /// Puts an image into a registry, for as long as the last part of the answer lives; returns its name
-    /// and its digest.
-    fn publish(&self) -> (String, String, Option<Registry>);
 }
 
 impl Outside for FakeEngine {
@@ -35,24 +31,12 @@ impl Outside for FakeEngine {
         self.change(|world| world.take_port(4096));
         (4096, None)
     }
-
-    fn publish(&self) -> (String, String, Option<Registry>) {
-        let (name, image) = ("localhost:5000/some/image:1", FakeImage::new(&[], "amd64"));
-        let digest = image.digest();
-        drop(self.clone().with_remote(name, image));
-        (name.to_owned(), digest, None)
-    }
 }
 
 impl Outside for Docker {
     fn hold_port(&self) -> (u16, Option<TcpListener>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         (listener.local_addr().unwrap().port(), Some(listener))
-    }
-
-    fn publish(&self) -> (String, String, Option<Registry>) {
-        let registry = Registry::start();
-        (registry.name(), Registry::digest(), Some(registry))
     }
 }
 

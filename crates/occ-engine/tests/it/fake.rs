@@ -1,6 +1,6 @@
 //! What only the engine in memory can do: faults, and a world that changes behind our back.
 
-use occ_engine::{Engine as _, Error, FakeEngine, FakeImage, Life, Op, Phase, World, silent};
+use occ_engine::{Engine as _, Error, FakeEngine, Life, Op, Phase, World};
 
 use crate::bench::{Bench, RUNS, fake};
 
@@ -46,21 +46,6 @@ async fn hooks_act_behind_our_back_and_calls_are_noted() {
     let start = format!("start_container {}", spec.name);
     let starts = bench.engine.calls().into_iter().filter(|call| *call == start).count();
     assert_eq!(starts, 2);
-}
-
-#[tokio::test]
-async fn an_image_is_pulled_from_the_registries_a_test_has_scripted() {
-    let image = FakeImage::new(&[("a", "b")], "arm64");
-    let engine = FakeEngine::new().with_remote("docker.io/some/image:1", image.clone());
-    let facts = engine.pull_image("docker.io/some/image:1", &silent).await.unwrap();
-    assert_eq!((facts.id, facts.architecture.as_str()), (image.id(), "arm64"));
-    assert_eq!(facts.tags, ["some/image:1"]);
-    assert_eq!(
-        engine.image(&facts.digests[0]).await.unwrap().map(|found| found.id),
-        Some(image.id())
-    );
-    let error = engine.pull_image("docker.io/some/image:2", &silent).await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 }
 
 #[tokio::test]

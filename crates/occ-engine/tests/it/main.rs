@@ -8,7 +8,6 @@ mod docker;
 mod exec;
 mod fake;
 mod podman;
-mod registry;
 mod remote;
 mod server;
 mod suite;
@@ -41,6 +40,7 @@ conformance! { [
     an_engine_says_what_it_is
     a_loaded_image_is_found_by_name_and_by_id_with_its_labels
     loading_tells_how_far_it_is
+    an_image_is_exported_as_it_was_loaded
     layers_that_are_there_need_not_be_in_an_archive_where_the_engine_says_so
     an_archive_without_a_manifest_is_refused
     a_name_moves_from_one_image_to_another
@@ -79,6 +79,5 @@ conformance! { [
     several_may_measure_at_the_same_time
 ]
 but for podman [
-    the_digest_of_a_name_in_a_registry_is_told_without_pulling_it
     a_container_that_could_not_start_remembers_why
 ] }

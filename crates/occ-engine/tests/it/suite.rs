@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use occ_engine::{
     ContainerSpec, Error, Event, ExecIo, ExecSpec, GuestFile, HealthCheck, Isolation, Limits,
@@ -11,7 +12,7 @@ use occ_engine::{
 };
 
 use crate::archive::{
-    architecture, packed, saved_image, saved_without_layers, senseless, unpacked,
+    architecture, packed, saved_image, saved_without_layers, senseless, sha256, unpacked,
 };
 use crate::bench::{Bench, Outside, RUNS, soon, until};
 
@@ -104,14 +105,22 @@ pub(crate) async fn a_loaded_image_is_found_by_name_and_by_id_with_its_labels<E:
     assert_eq!(by_name.created.as_deref(), Some("2026-01-01T00:00:00Z"));
 }
 
-pub(crate) async fn the_digest_of_a_name_in_a_registry_is_told_without_pulling_it<E: Outside>(
-    bench: &Bench<E>,
-) {
-    let (name, digest, _served) = bench.engine.publish();
-    assert_eq!(bench.engine.remote_digest(&name).await.unwrap(), Some(digest));
-    assert_eq!(bench.engine.image(&name).await.unwrap(), None);
-    let other = format!("{name}-other");
-    assert_eq!(bench.engine.remote_digest(&other).await.unwrap(), None);
+pub(crate) async fn an_image_is_exported_as_it_was_loaded<E: Outside>(bench: &Bench<E>) {
+    let there = bench.engine.image(&bench.image_name).await.unwrap().unwrap();
+    for name in [&bench.image_name, &bench.image.0] {
+        let archive = bench.engine.save_image(name).await.unwrap().expect("an archive");
+        let archive: Vec<Bytes> = archive.try_collect().await.unwrap();
+        let files = unpacked(&archive.concat());
+        let saved: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        assert_eq!(saved.as_array().unwrap().len(), 1, "{saved}");
+        let file = |path: &serde_json::Value| &files[path.as_str().unwrap()];
+        let config: serde_json::Value = serde_json::from_slice(file(&saved[0]["Config"])).unwrap();
+        assert_eq!(config["config"]["Labels"]["made-for"], "tests");
+        let layers = saved[0]["Layers"].as_array().unwrap();
+        let layers = layers.iter().map(|path| format!("sha256:{}", sha256(file(path))));
+        assert_eq!(layers.collect::<Vec<_>>(), there.layers);
+    }
+    assert!(bench.engine.save_image(&bench.name("absent")).await.unwrap().is_none());
 }
 
 pub(crate) async fn loading_tells_how_far_it_is<E: Outside>(bench: &Bench<E>) {

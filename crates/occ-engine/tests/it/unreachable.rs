@@ -7,7 +7,7 @@ use std::path::Path;
 
 use occ_engine::{ClientSettings, Docker, Engine as _, Error, silent};
 
-use crate::bench::{docker, local_settings};
+use crate::bench::docker;
 use crate::server::{Pretender, settings_for};
 
 async fn failure(settings: &ClientSettings) -> Error {
@@ -121,16 +121,6 @@ async fn an_engine_that_is_too_old_or_too_new_is_refused_with_both_ranges() {
         let expected = format!("the container engine's API {offered} is outside 1.41 to 1.53");
         assert_eq!(error.to_string(), expected);
     }
-}
-
-#[tokio::test]
-async fn a_registry_that_cannot_be_reached_is_the_engines_refusal() {
-    let engine = Docker::connect(&local_settings()).unwrap();
-    let error = engine.pull_image("127.0.0.1:1/no/image:1", &silent).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Refused { status: 500, .. } | Error::NotFound { .. }),
-        "{error:?}"
-    );
 }
 
 #[tokio::test]

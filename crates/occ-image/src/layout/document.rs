@@ -19,6 +19,15 @@ impl Layout {
     /// # Errors
     /// [`LayoutError::Missing`], or when it cannot be read.
     pub fn blob(&self, descriptor: &Descriptor) -> Result<Verifying<File>, LayoutError> {
+        let (digest, size) = (descriptor.digest.clone(), descriptor.size);
+        Ok(Verifying::new(self.blob_file(descriptor)?, digest, size))
+    }
+
+    /// Opens the file of a blob; whoever reads it has to verify it.
+    ///
+    /// # Errors
+    /// [`LayoutError::Missing`], or when it cannot be read.
+    pub fn blob_file(&self, descriptor: &Descriptor) -> Result<File, LayoutError> {
         let digest = &descriptor.digest;
         let path = self.blob_path(digest);
         let open = || {
@@ -28,8 +37,7 @@ impl Layout {
             }
             File::open(&path)
         };
-        let file = open().map_err(LayoutError::blob(digest, &path))?;
-        Ok(Verifying::new(file, digest.clone(), descriptor.size))
+        open().map_err(LayoutError::blob(digest, &path))
     }
 
     /// Returns where a blob is or would be.

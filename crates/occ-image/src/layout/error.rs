@@ -130,7 +130,7 @@ pub enum LayoutError {
 
 impl LayoutError {
     /// Returns a conversion of I/O errors on `path`.
-    pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| match BuildError::at(&path)(error) {
             BuildError::Cancelled => Self::Cancelled,

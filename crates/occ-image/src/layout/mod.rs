@@ -13,6 +13,7 @@
 mod change;
 mod document;
 mod error;
+mod fill;
 mod listing;
 mod prune;
 mod resolve;
@@ -29,6 +30,7 @@ use occ_oci::{Descriptor, Index};
 use serde::{Deserialize, Serialize};
 
 pub use error::LayoutError;
+pub use fill::{Arriving, Filling};
 pub use prune::LayoutPruned;
 pub use selector::{EntryName, ParseSelectorError, Selector};
 pub use stored::StoredImage;

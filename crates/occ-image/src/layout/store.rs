@@ -75,7 +75,7 @@ impl<'a> Store<'a> {
     }
 
     /// Whether the layout has a blob that is what it should be. A damaged one is replaced.
-    fn has(&self, descriptor: &Descriptor) -> Result<bool, LayoutError> {
+    pub(super) fn has(&self, descriptor: &Descriptor) -> Result<bool, LayoutError> {
         let verified =
             self.change.layout.blob(descriptor).and_then(|blob| {
                 self.pass_on(blob, io::sink(), descriptor.size, &descriptor.digest)

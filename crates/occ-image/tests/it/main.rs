@@ -18,5 +18,6 @@ mod material;
 mod mock;
 mod peers;
 mod recipes;
+mod saved;
 mod sbom;
 mod schema;

@@ -8,6 +8,7 @@ mod copying;
 mod crash;
 mod faults;
 mod given;
+mod healthcheck;
 mod keeping;
 mod plan;
 mod sight;

@@ -5,6 +5,8 @@ mod build;
 mod cache;
 mod copy;
 mod dockerfile;
+mod exported;
+mod fetched;
 mod inspect;
 mod lock;
 mod ls;
@@ -16,6 +18,9 @@ mod push;
 mod remote;
 mod rm;
 mod selection;
+mod send;
+mod spot;
+mod stored;
 mod tag;
 mod tree;
 mod verify;
@@ -43,9 +48,14 @@ pub(crate) enum ImageCommand {
     /// The tag is resolved once; registries that disagree are an error. What the engine has is not fetched, and
     /// what was fetched by a pull that was cut off is not fetched again.
     Pull(pull::PullArgs),
-    /// Push an image of a layout to registries, with all its platforms and what refers to it
+    /// Push an image of a layout, or of the container engine, to registries
+    ///
+    /// An image of a layout goes with all its platforms and what refers to it.
     Push(push::PushArgs),
-    /// Copy an image from one registry to another, with all its platforms and what refers to it
+    /// Copy an image between registries and layouts, with all its platforms and what refers to it
+    ///
+    /// Every byte stays what it is. A name in a registry begins with its host; oci:FOLDER:NAME is an image of a
+    /// layout, which is made if the folder is empty or not there.
     Copy(copy::CopyArgs),
     /// Give an image one more name, in its registry or in the container engine
     ///

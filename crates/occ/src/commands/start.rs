@@ -75,7 +75,7 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
         let builder: Arc<dyn ImageBuilder> = workshop.clone();
         let site = Worksite::new(context, &engine, Some(builder), lock);
         let work = do_it(&plan, &spec, &site);
-        let (done, newest) = Look::beside(look.as_ref(), &engine, work).await;
+        let (done, newest) = Look::beside(look.as_ref(), work).await;
         site.clear();
         match done {
             Ok(Done::Brought(image)) => spec.acquire = Acquire::This(image),

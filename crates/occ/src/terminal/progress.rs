@@ -1,6 +1,5 @@
 //! Progress: bars on a terminal, lines elsewhere, JSON lines for programs.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,6 @@ struct State {
     begun: Instant,
     said: Instant,
     title: String,
-    layers: BTreeMap<String, (u64, u64)>,
 }
 
 /// What is to be shown now.
@@ -66,13 +64,7 @@ impl Now {
 impl Progress {
     pub(super) fn new(mode: ProgressMode, verbose: bool) -> Self {
         let now = Instant::now();
-        let state = State {
-            bar: None,
-            begun: now,
-            said: now,
-            title: String::new(),
-            layers: BTreeMap::new(),
-        };
+        let state = State { bar: None, begun: now, said: now, title: String::new() };
         Self { mode, verbose, state: Mutex::new(state) }
     }
 
@@ -85,9 +77,8 @@ impl Progress {
         if let Event::Begin { step, .. } = event {
             state.begun = Instant::now();
             state.title = title(step);
-            state.layers.clear();
         }
-        let now = self.now(event, &mut state);
+        let now = self.now(event, &state);
         match self.mode {
             ProgressMode::Bar => draw(&mut state, &now),
             ProgressMode::Json => {
@@ -106,7 +97,7 @@ impl Progress {
         }
     }
 
-    fn now(&self, event: &Event, state: &mut State) -> Now {
+    fn now(&self, event: &Event, state: &State) -> Now {
         match event {
             Event::Begin { step, number, of } => {
                 let text = format!("[{number}/{of}] {}", title(step));
@@ -121,7 +112,7 @@ impl Progress {
                 let worth = if long || self.verbose { Worth::News } else { Worth::More };
                 Now { text, bytes: None, worth }
             }
-            Event::Transfer(transfer) => transfer_now(transfer, state),
+            Event::Transfer(transfer) => transfer_now(transfer),
             Event::Build(build) => build_now(build),
             Event::Pulling { name } => Now::news(pulling(name)),
             Event::Verified { said } => Now::lasting(said.clone()),
@@ -164,17 +155,12 @@ fn title(step: &Step) -> String {
     }
 }
 
-fn transfer_now(transfer: &Transfer, state: &mut State) -> Now {
+fn transfer_now(transfer: &Transfer) -> Now {
     match transfer {
         Transfer::Sent { bytes, total } => {
             Now::more("Loading the image into the engine", Some((*bytes, *total)))
         }
         Transfer::Unpacking => Now::news("The engine unpacks the image"),
-        Transfer::Layer { id, bytes, total, .. } => {
-            state.layers.insert(id.clone(), (*bytes, *total));
-            let sum = state.layers.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            Now::more("Pulling the image", Some(sum))
-        }
     }
 }
 

@@ -184,3 +184,86 @@ fn registries_without_encryption_are_a_list_that_may_be_empty() {
     bench.run(["config", "set", "insecure_registries", "a/b"]).code(2);
     bench.run(["config", "set", "registries", "[]"]).code(2);
 }
+
+#[test]
+fn an_image_goes_into_a_layout_and_back_byte_for_byte_with_what_refers_to_it() {
+    let (first, second) = (Registry::start(), Registry::start());
+    let bench = bench();
+    let image = image(&["lower", "the upper one"]);
+    let (folder, digest) = layout(&bench, &image, "layout");
+    let name = format!("{}/{REPOSITORY}:1.2.3", first.host());
+    push(&bench, &folder, &name).success();
+    let kept = bench.folder().join("kept");
+    let spot = |name: &str| format!("oci:{}:{name}", kept.display());
+    let copy = |from: &str, to: &str| bench.run(["image", "copy", from, to, "--json"]);
+    let copied = copy(&name, &spot("mine")).success().data();
+    assert_eq!(
+        (&copied["digest"], &copied["referrers"]),
+        (&serde_json::Value::from(digest.clone()), &1.into())
+    );
+    assert!(copied["bytes"].as_u64().unwrap() > 0, "{copied}");
+    // Once more nothing is fetched; and without a name it is called after the tag.
+    let again = copy(&name, &format!("oci:{}", kept.display())).success().data();
+    assert_eq!((&again["bytes"], &again["blobs"]["uploaded"]), (&0.into(), &0.into()));
+
+    // Others read it too.
+    let words = ["inspect", "--raw", &spot("1.2.3")];
+    let output = Command::new("skopeo").args(words).output().expect("skopeo runs (package skopeo)");
+    assert_eq!(output.stdout, raw(&name), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let back = format!("{}/{REPOSITORY}:1.2.3", second.host());
+    let copied = copy(&spot("mine"), &back).success().data();
+    assert_eq!(
+        (&copied["digest"], &copied["referrers"]),
+        (&serde_json::Value::from(digest.clone()), &1.into())
+    );
+    assert_eq!(raw(&back), raw(&name));
+    let pinned = format!("{}/{REPOSITORY}:by-digest", second.host());
+    copy(&spot(&digest), &pinned).success();
+    assert_eq!(raw(&pinned), raw(&name));
+}
+
+#[test]
+fn a_copy_into_a_layout_that_fails_lists_nothing_and_can_be_done_again() {
+    let registry = FakeRegistry::start(Referring::Api);
+    let bench = bench();
+    let image = image(&["one", "two"]);
+    image.publish(&registry, "1");
+    let name = format!("{}/{REPOSITORY}:1", registry.host());
+    let folder = bench.folder().join("kept");
+    let to = format!("oci:{}:mine", folder.display());
+    registry.fault(Fault::on("GET", &image.blob(1), Harm::Flipped).times(1));
+    let run = bench.run(["image", "copy", &name, &to]).code(3);
+    let _run = run.says("the bytes are not the promised ones");
+    assert!(!folder.join("index.json").exists());
+    bench.run(["image", "copy", &name, &to]).success();
+    let asked = registry.asked("GET", "/blobs/");
+    std::fs::write(folder.join("blobs/sha256").join(&image.blob(0)[7..]), "damaged").unwrap();
+    let mended = bench.run(["image", "copy", &name, &to, "--json"]).success().data();
+    assert_eq!(mended["blobs"]["uploaded"], 1, "what is damaged is fetched again: {mended}");
+    assert_eq!(registry.asked("GET", "/blobs/"), asked + 1);
+
+    let other = bench.folder().join("other");
+    let to = format!("oci:{}:mine", other.display());
+    bench.run(["image", "copy", &name, &to, "--dry-run"]).success();
+    assert!(!other.exists());
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("a letter"), "mine").unwrap();
+    bench.run(["image", "copy", &name, &to]).code(1).says("is not an OCI image layout");
+}
+
+#[test]
+fn places_that_cannot_be_copied_between_are_usage_errors() {
+    let bench = bench();
+    for (from, to) in [
+        ("oci:a:b", "oci:c:d"),
+        ("oci:a", "ghcr.io/a/b:1"),
+        ("oci:", "ghcr.io/a/b:1"),
+        ("ghcr.io/a/b:1", "oci::x"),
+        ("ghcr.io/a/b:1", "oci:folder:base@arm64"),
+    ] {
+        bench.run(["image", "copy", from, to]).code(2).says("error: ");
+    }
+    let run = bench.run(["image", "copy", "oci:/nowhere:base", "localhost:1/a:1"]);
+    let _run = run.code(1).says("is not an OCI image layout");
+}

@@ -5,7 +5,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use occ_engine::{Docker, Engine as _};
+use occ_oci::Tagged;
+use occ_registry::Registries;
 use occ_sandbox::{
     Checks, Home, ImageState, Lock, Mismatch, Source, UpdateCheck, UpdateRule, Warned,
 };
@@ -72,6 +73,8 @@ fn remember(found: Mismatch, checks: Checks, home: &Home, lock: &Lock) -> Result
 pub(super) struct Look {
     /// The name asked for.
     name: String,
+    /// The way to where it is.
+    registries: Registries,
     /// Version that is installed.
     version: String,
 }
@@ -90,29 +93,34 @@ impl Look {
         }
         let registry = format!("{}/", state.registry.as_deref()?);
         let name = names(config).into_iter().find(|name| name.starts_with(&registry))?;
-        Some(Self { name, version: state.version })
+        let registries = context.registries_of(config).ok()?;
+        Some(Self { name, registries, version: state.version })
     }
 
     /// Asks the registry beside some work, and hardly longer than that takes; returns the digest that the
     /// name has there.
     pub(super) async fn beside<T>(
         look: Option<&Self>,
-        engine: &Docker,
         work: impl Future<Output = T>,
     ) -> (T, Option<String>) {
         let Some(look) = look else { return (work.await, None) };
-        let asked = tokio::time::timeout(PATIENCE, engine.remote_digest(&look.name));
+        let asked = tokio::time::timeout(PATIENCE, look.ask());
         let (mut asked, mut work) = (std::pin::pin!(asked), std::pin::pin!(work));
         tokio::select! {
             done = &mut work => {
                 let late = tokio::time::timeout(GRACE, asked).await;
-                (done, late.ok().and_then(Result::ok).and_then(Result::ok).flatten())
+                (done, late.ok().and_then(Result::ok).flatten())
             }
-            answer = &mut asked => {
-                let answer = answer.ok().and_then(Result::ok).flatten();
-                (work.await, answer)
-            }
+            answer = &mut asked => (work.await, answer.ok().flatten()),
         }
+    }
+
+    /// Asks the registry, once.
+    async fn ask(&self) -> Option<String> {
+        let name: Tagged = self.name.parse().ok()?;
+        let place = self.registries.client(&name.repository).ok()?.once();
+        let found = place.resolve(&name.tag).await.ok()?;
+        Some(found.pinned.digest.to_string())
     }
 
     /// Says that a newer image is there, and keeps that it was looked for.

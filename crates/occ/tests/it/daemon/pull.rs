@@ -259,3 +259,37 @@ fn attack_19_of_a_list_the_one_image_for_the_platform_is_taken_and_of_two_none()
     stage.assert_nothing_loaded();
     assert_eq!(stage.pull("1").success().data()["image"], one.id());
 }
+
+#[test]
+fn an_image_of_the_engine_is_pushed_and_is_the_same_image_where_it_is_pulled() {
+    let stage = Stage::new();
+    let image = image(&["lower", &"u".repeat(3 << 20)]);
+    image.publish(&stage.registry, "1");
+    let pulled = stage.pull("1").success().data();
+    let local = pulled["name"].as_str().unwrap();
+    let shelf = Registry::start();
+    let names = ["a", "b"].map(|path| format!("{}/{path}:1.2.3", shelf.host()));
+    let push = |what: &str| {
+        stage.bench.run(["image", "push", "--engine", what, &names[0], &names[1], "--json"])
+    };
+    let pushed = push(local).success().data();
+    assert!(pushed["bytes"].as_u64().unwrap() > 0, "{pushed}");
+    // The same layers become the same bytes.
+    let again = push(&image.id()).success().data();
+    assert_eq!((&again["digest"], &again["bytes"]), (&pushed["digest"], &0.into()));
+    for name in &names {
+        let seen = stage.bench.run(["image", "inspect", name, "--json"]).success().data();
+        assert_eq!(seen["remote"][0]["image_id"], image.id().as_str());
+    }
+    stage.bench.run(["image", "rm", "--yes", local]).success();
+    stage.assert_nothing_loaded();
+    let pulled = stage.bench.run(["image", "pull", &names[1], "--json"]).success().data();
+    assert_eq!(pulled["image"], image.id());
+    let left = std::fs::read_dir(stage.bench.home().join("cache/opencode-cloud/workshop-v2/work"));
+    assert_eq!(left.map_or(0, Iterator::count), 0, "what was exported is still there");
+    stage
+        .bench
+        .run(["image", "push", "--engine", "nothing:1", &names[0]])
+        .code(1)
+        .says("the engine has no image nothing:1");
+}
