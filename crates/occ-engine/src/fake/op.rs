@@ -8,6 +8,7 @@ use std::fmt;
 pub enum Op {
     Facts,
     Image,
+    ImageDetails,
     RemoteDigest,
     Images,
     PullImage,
@@ -24,6 +25,7 @@ pub enum Op {
     CreateContainer,
     Upload,
     Download,
+    Changes,
     ReadArchive,
     WriteArchive,
     RenameContainer,
@@ -59,6 +61,7 @@ impl fmt::Display for Op {
         f.write_str(match self {
             Self::Facts => "facts",
             Self::Image => "image",
+            Self::ImageDetails => "image_details",
             Self::RemoteDigest => "remote_digest",
             Self::Images => "images",
             Self::PullImage => "pull_image",
@@ -75,6 +78,7 @@ impl fmt::Display for Op {
             Self::CreateContainer => "create_container",
             Self::Upload => "upload",
             Self::Download => "download",
+            Self::Changes => "changes",
             Self::ReadArchive => "read_archive",
             Self::WriteArchive => "write_archive",
             Self::RenameContainer => "rename_container",
