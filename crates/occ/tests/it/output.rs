@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 33] = [
     "setup",
     "start",
     "stop",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 31] = [
     "mount",
     "env",
     "secret",
+    "identity",
+    "provenance",
     "policy",
     "diagnose",
     "host",
