@@ -49,6 +49,7 @@ const ROOMS: &[Room] = &[
             "occ-engine",
         ],
     ),
+    room("occ-smoke", 3, &["occ-image", "occ-opencode", "occ-engine"]),
     room(
         "occ",
         4,
@@ -61,6 +62,7 @@ const ROOMS: &[Room] = &[
             "occ-policy",
             "occ-engine",
             "occ-sandbox",
+            "occ-smoke",
         ],
     ),
     shed("occ-testkit", &["occ-oci", "occ-image", "occ-opencode", "occ-engine"]),

@@ -1,5 +1,7 @@
 //! One server and our credentials for it.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::excerpt;
+use crate::exchange::{Exchange, Witness};
+use crate::query::with_query;
 use crate::wire::Conversation;
 use crate::{Credentials, Endpoint, Error};
 
@@ -26,12 +30,57 @@ pub struct Client {
     endpoint: Endpoint,
     credentials: Option<Credentials>,
     request_timeout: Duration,
+    folder: Option<PathBuf>,
+    witness: Option<Witness>,
+}
+
+/// Whatever a path answered, where the kind of the answer is itself the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status code.
+    pub status: u16,
+    /// Content type with its parameters, without control characters.
+    pub content_type: Option<String>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Returns whether the content type is `expected`, whatever its parameters and case.
+    pub fn is(&self, expected: &str) -> bool {
+        crate::wire::is_type(self.content_type.as_deref(), expected)
+    }
 }
 
 impl Client {
     /// Makes a client whose requests may take 10 seconds; connects to nothing yet.
     pub const fn new(endpoint: Endpoint, credentials: Option<Credentials>) -> Self {
-        Self { endpoint, credentials, request_timeout: REQUEST_TIMEOUT }
+        Self {
+            endpoint,
+            credentials,
+            request_timeout: REQUEST_TIMEOUT,
+            folder: None,
+            witness: None,
+        }
+    }
+
+    /// Returns the same client for another folder on the server's side: each is an instance of its own, with
+    /// its own configuration and sessions. The server takes any folder, so that this is no jail.
+    #[must_use]
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()), ..self.clone() }
+    }
+
+    /// Returns the same client without credentials, or with others.
+    #[must_use]
+    pub fn as_somebody(&self, credentials: Option<Credentials>) -> Self {
+        Self { credentials, ..self.clone() }
+    }
+
+    /// Returns the same client, whose requests are told to a witness when they have ended.
+    #[must_use]
+    pub fn before(&self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self.clone() }
     }
 
     /// Returns the same client with another time for each request, from connecting to the last
@@ -44,6 +93,10 @@ impl Client {
     /// Returns where the server is.
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+
+    pub(crate) const fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 
     pub(crate) const fn request_timeout(&self) -> Duration {
@@ -67,6 +120,26 @@ impl Client {
             let body = answer.body(BODY_LIMIT).await?;
             serde_json::from_slice(&body)
                 .map_err(|source| Error::Schema { path: path.to_owned(), source })
+        };
+        self.in_time(path, work).await
+    }
+
+    /// Asks and takes whatever comes: statuses that are no success, and every content type.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::Timeout`], [`Error::Broken`], [`Error::TooLarge`].
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|source| Error::broken(path, source))?;
+        let work = async {
+            let mut answer = self.open(method, path, "*/*", body).await?;
+            let (status, content_type) = (answer.head.status.as_u16(), answer.content_type());
+            Ok(Answer { status, content_type, body: answer.body(BODY_LIMIT).await? })
         };
         self.in_time(path, work).await
     }
@@ -98,11 +171,25 @@ impl Client {
         accept: &str,
         body: Option<&Value>,
     ) -> Result<Conversation, Error> {
+        let path = self.scoped(path);
+        let exchange = self.witness.is_some().then(|| Exchange::begun(&method, &path, body));
         let request = self
-            .head(method, path, accept, body.is_some())
+            .head(method, &path, accept, body.is_some())
             .body(Full::new(body.map_or_else(Bytes::new, |json| Bytes::from(json.to_string()))))
-            .map_err(|source| Error::broken(path, source))?;
-        Conversation::open(self.endpoint.address, request).await
+            .map_err(|source| Error::broken(&path, source))?;
+        let opened = Conversation::open(self.endpoint.address, request).await;
+        if let (Some(witness), Some(exchange)) = (&self.witness, exchange) {
+            witness.tell(exchange.ended(opened.as_ref().map(|answer| answer.head.status)));
+        }
+        opened
+    }
+
+    /// Adds the folder that is meant.
+    pub(crate) fn scoped(&self, path: &str) -> String {
+        match &self.folder {
+            Some(folder) => with_query(path, "directory", folder.as_os_str().as_bytes()),
+            None => path.to_owned(),
+        }
     }
 
     fn head(&self, method: Method, path: &str, accept: &str, has_body: bool) -> Builder {
@@ -122,7 +209,7 @@ impl Client {
         head
     }
 
-    async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         &self,
         path: &str,
         work: impl Future<Output = Result<T, Error>>,

@@ -81,6 +81,28 @@ pub enum Error {
         /// The first event's kind; nothing where the stream ended.
         kind: Option<String>,
     },
+    /// A shell command's answer without the line that tells its exit code.
+    #[error("the command's exit code is missing; its state is {status:?}")]
+    NoExitCode {
+        /// The state of the command, as the server says it.
+        status: String,
+        /// The output that came.
+        output: String,
+    },
+    /// There is no such file.
+    #[error("there is no file {path}")]
+    NoFile {
+        /// Its path.
+        path: String,
+    },
+    /// A file that is no text.
+    #[error("{path} is no text but {kind}")]
+    NotText {
+        /// Its path.
+        path: String,
+        /// What it is, as the server says it.
+        kind: String,
+    },
     /// The conversation broke off, or was no HTTP.
     #[error("the conversation about {path} broke off")]
     Broken {

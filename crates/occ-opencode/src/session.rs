@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -96,19 +95,6 @@ struct Status {
     kind: String,
 }
 
-/// Returns the part of an address that names the folder meant.
-fn of_folder(folder: Option<&Path>) -> String {
-    let Some(folder) = folder else { return String::new() };
-    let bytes = folder.as_os_str().as_bytes().iter();
-    let encoded = bytes.map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-            char::from(*byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    });
-    format!("?directory={}", encoded.collect::<String>())
-}
-
 #[derive(Deserialize)]
 struct Reply {
     parts: Vec<Part>,
@@ -146,18 +132,29 @@ impl Client {
         for worktree in
             std::iter::once(None).chain(projects.into_iter().map(|one| Some(one.worktree)))
         {
-            let path = format!("/session{}", of_folder(worktree.as_deref()));
-            let sessions: Vec<Session> = self.json(Method::GET, &path, None).await?;
+            let sessions = self.of_folder(worktree.as_deref()).sessions().await?;
             folders.extend(sessions.into_iter().map(|session| Some(session.directory)));
         }
         let mut busy = BTreeSet::new();
         for folder in folders {
-            let path = format!("/session/status{}", of_folder(folder.as_deref()));
-            let states: BTreeMap<SessionId, Status> = self.json(Method::GET, &path, None).await?;
-            let at_work = states.into_iter().filter(|(_, status)| status.kind != "idle");
-            busy.extend(at_work.map(|(id, _)| id));
+            busy.extend(self.of_folder(folder.as_deref()).at_work().await?);
         }
         Ok(busy.into_iter().collect())
+    }
+
+    /// Lists the sessions of this folder in which something is being done.
+    ///
+    /// # Errors
+    /// Every kind of [`Error`] a JSON request has.
+    pub async fn at_work(&self) -> Result<BTreeSet<SessionId>, Error> {
+        let states: BTreeMap<SessionId, Status> =
+            self.json(Method::GET, "/session/status", None).await?;
+        let at_work = states.into_iter().filter(|(_, status)| status.kind != "idle");
+        Ok(at_work.map(|(id, _)| id).collect())
+    }
+
+    fn of_folder(&self, folder: Option<&Path>) -> Self {
+        folder.map_or_else(|| self.clone(), |folder| self.in_folder(folder))
     }
 
     /// Begins a session.
@@ -173,12 +170,25 @@ impl Client {
     /// # Errors
     /// [`Error::Status`] 404 where there is no such session, and every kind a JSON request has.
     pub async fn delete_session(&self, id: &SessionId) -> Result<(), Error> {
-        let path = format!("/session/{id}");
-        let deleted: Value = self.json(Method::DELETE, &path, None).await?;
-        if deleted == Value::Bool(true) {
+        self.is_true(Method::DELETE, &format!("/session/{id}")).await
+    }
+
+    /// Ends what a session is doing; one that does nothing stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Status`] 404 where there is no such session, and every kind a JSON request has.
+    pub async fn abort(&self, id: &SessionId) -> Result<(), Error> {
+        self.is_true(Method::POST, &format!("/session/{id}/abort")).await
+    }
+
+    /// Asks for what answers `true` when it was done.
+    pub(crate) async fn is_true(&self, method: Method, path: &str) -> Result<(), Error> {
+        let said: Value = self.json(method, path, None).await?;
+        if said == Value::Bool(true) {
             return Ok(());
         }
-        Err(Error::Schema { path, source: serde_json::Error::custom("`true` is expected") })
+        let source = serde_json::Error::custom("`true` is expected");
+        Err(Error::Schema { path: path.to_owned(), source })
     }
 
     /// Runs a shell command in a session and waits for its end; needs no model and no key.

@@ -117,8 +117,13 @@ impl Conversation {
 
     /// Whether the content type is `expected`, whatever its parameters and case.
     pub(crate) fn is(&self, expected: &str) -> bool {
-        self.content_type().is_some_and(|found| {
-            found.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(expected))
-        })
+        is_type(self.content_type().as_deref(), expected)
     }
+}
+
+/// Whether a content type is `expected`, whatever its parameters and case (RFC 9110, 8.3.1).
+pub(crate) fn is_type(found: Option<&str>, expected: &str) -> bool {
+    found
+        .and_then(|found| found.split(';').next())
+        .is_some_and(|found| found.trim().eq_ignore_ascii_case(expected))
 }

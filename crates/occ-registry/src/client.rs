@@ -15,7 +15,7 @@ use crate::auth::{Access, Door, shown};
 use crate::error::{Error, Reason};
 use crate::patience::{Limit, Patience, Tries};
 use crate::settings::Settings;
-use crate::wire::{Answer, Letter, Wire};
+use crate::wire::{Answer, Letter, Load, Wire};
 
 /// Most redirects of one request that are followed.
 const REDIRECTS: usize = 5;
@@ -100,7 +100,7 @@ pub(crate) struct Call {
     pub(crate) to: Address,
     pub(crate) access: Access,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Load,
     /// The statuses that are a success.
     pub(crate) takes: &'static [u16],
 }
@@ -142,7 +142,7 @@ impl Client {
             to: Address { origin: self.origin.clone(), target },
             access: Access::Pull,
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Load::none(),
             takes: &[200],
         }
     }
@@ -171,7 +171,7 @@ impl Client {
 
     /// Asks until there is an answer with its body, or no try is left.
     pub(crate) async fn fetch(&self, call: &Call, limit: usize) -> Result<Reply, Error> {
-        let mut tries = Tries::new(&self.patience, call.body.len() as u64);
+        let mut tries = Tries::new(&self.patience, call.body.len());
         loop {
             let asked = async {
                 let mut answer = self.ask(call).await?;

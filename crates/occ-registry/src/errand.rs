@@ -12,7 +12,7 @@ use crate::address::{Address, Scheme};
 use crate::client::Registries;
 use crate::error::{Error, Reason};
 use crate::secret::Secret;
-use crate::wire::Letter;
+use crate::wire::{Letter, Load};
 
 /// Largest body of a refusal that is read, in bytes; nothing is done with it.
 const UNREAD: usize = 64 * 1024;
@@ -73,9 +73,9 @@ impl Registries {
         let (method, body) = match &errand.body {
             Some((kind, body)) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-                (Method::POST, body.clone())
+                (Method::POST, Load::Held(body.clone()))
             }
-            None => (Method::GET, Bytes::new()),
+            None => (Method::GET, Load::none()),
         };
         let letter = Letter { method, to, headers, body };
         let mut answer = self.wire().send(letter, &self.settings().patience).await?;

@@ -168,6 +168,9 @@ pub enum Reason {
     /// The upload is at another point than the registry.
     #[error("it expects another part of the upload")]
     OutOfStep,
+    /// The registry does not know the upload any more.
+    #[error("it has forgotten the upload")]
+    ForgottenUpload,
     /// What was to be sent cannot be read.
     #[error("what is to be sent cannot be read")]
     Source(#[source] Cause),
@@ -201,6 +204,7 @@ impl Reason {
                 | Self::Busy { .. }
                 | Self::Failing { .. }
                 | Self::OutOfStep
+                | Self::ForgottenUpload
         )
     }
 

@@ -11,7 +11,8 @@
 //! | [`RawManifest`] | a manifest's bytes, digest and meaning, kept together |
 //! | [`BlobStream`] | a blob on its way, whose last byte comes when all are right |
 //! | [`Referrers`] | what is about a manifest, from the API and from the tag |
-//! | [`copy`] | an image with everything that refers to it, byte for byte |
+//! | [`Whole`] | an image with everything that refers to it |
+//! | [`copy`], [`send`] | all of that to another place, byte for byte |
 //! | [`Mirrors`] | places that hold the same; the first that answers gives the bytes, all must agree |
 //! | [`Errand`] | a request to a service beside the registries, on the same way |
 //! | [`Keychain`] | credentials: Docker's configuration, a helper, the environment |
@@ -52,7 +53,7 @@ pub use address::{AddressError, Scheme};
 pub use auth::ChallengeError;
 pub use blob::BlobStream;
 pub use client::{Client, Registries};
-pub use copy::{Copied, Event, copy};
+pub use copy::{Copied, Event, Kind, Part, Shelf, Whole, copy, send};
 pub use errand::Errand;
 pub use error::{Cause, Error, Reason};
 pub use keychain::{Credentials, EnvironmentLogin, Keychain, KeychainError};
@@ -60,7 +61,7 @@ pub use manifest::{Document, MANIFEST_LIMIT, ManifestError, RawManifest};
 pub use mirrors::{Agreed, Asking, Attempt, Exhausted, MirroredBlob, Mirrors, ResolveError};
 pub use patience::{Patience, Pause};
 pub use pull::Resolved;
-pub use push::{FileSource, Pushed, Source};
+pub use push::{FileSource, Pushed, Source, StreamSource};
 pub use referrers::{ApiList, Attached, Referrers, TagList};
 pub use secret::Secret;
 pub use settings::Settings;

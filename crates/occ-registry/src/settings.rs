@@ -26,8 +26,8 @@ pub struct Settings {
     pub realms: Vec<(Host, Host)>,
     /// How long we wait.
     pub patience: Patience,
-    /// Size of one piece of an upload, in bytes; it is held in memory. A blob that is no larger travels
-    /// whole.
+    /// Size of one piece of an upload, in bytes: what is sent again at most where a connection breaks. A blob
+    /// that is no larger travels whole. It is read while it is sent, and never held.
     pub chunk: usize,
 }
 
@@ -42,7 +42,7 @@ impl Settings {
             schemes: BTreeMap::new(),
             realms: Vec::new(),
             patience: Patience::new(seed),
-            chunk: 32 * 1024 * 1024,
+            chunk: 256 * 1024 * 1024,
         }
     }
 }

@@ -83,7 +83,7 @@ async fn state<E: Engine, S>(
 }
 
 /// Returns the address to reach a running sandbox at.
-fn dial(state: &ContainerState) -> Result<SocketAddr, ApplyError> {
+pub(crate) fn dial(state: &ContainerState) -> Result<SocketAddr, ApplyError> {
     let bound = state.publish.first().ok_or_else(|| ApplyError::Engine {
         step: "reach the sandbox".to_owned(),
         source: occ_engine::Error::NotFound { message: format!("{} has no port", state.name) },

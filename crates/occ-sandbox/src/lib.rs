@@ -49,6 +49,7 @@ mod secret;
 mod short_lived;
 mod sight;
 mod spec;
+mod stage;
 mod step;
 mod undo;
 mod variable;
@@ -105,8 +106,10 @@ pub use secret::{
     SecretError, SecretForm, SecretRef, SecretSource, SecretValue, parse_secret, secret_value,
     secrets,
 };
+pub use short_lived::Said;
 pub use sight::look_at;
 pub use spec::{ImageSource, Owner, SandboxSpec, Workspace};
+pub use stage::Stage;
 pub use step::Step;
 pub use variable::{VariableError, check_name, looks_secret, parse_variable};
 pub use version::{Mismatch, mismatch};

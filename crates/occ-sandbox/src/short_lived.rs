@@ -23,12 +23,15 @@ pub(crate) struct ShortLived {
     pub(crate) isolation: Isolation,
 }
 
-/// What the script did.
+/// What a script did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) code: i64,
-    pub(crate) out: String,
-    pub(crate) err: String,
+pub struct Said {
+    /// Exit code.
+    pub code: i64,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
 }
 
 impl Said {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use occ_oci::{ManifestDigest, Repository};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Expectation {
     pub digest: Option<ManifestDigest>,
     /// Since when.
     pub first: Timestamp,
-    /// When it was seen last.
+    /// When it was seen last, to the hour.
     pub last: Timestamp,
 }
 
@@ -144,6 +144,17 @@ impl Expectations {
             known.version = proof.version().map(str::to_owned).or_else(|| known.version.take());
             known.digest = Some(proof.subject.clone());
         }
+    }
+
+    /// Returns whether [`Expectations::remember`] would change nothing but when it was seen last, and that by
+    /// less than an hour: not worth a write that has to reach the disk.
+    pub fn knows(&self, repository: &Repository, proof: &Proof, now: Timestamp) -> bool {
+        let Some(known) = self.of(repository) else { return false };
+        let age = now.duration_since(known.last);
+        let mut then = Self(BTreeMap::from([(repository.to_string(), known.clone())]));
+        then.remember(repository, proof, known.last);
+        (SignedDuration::ZERO..SignedDuration::from_hours(1)).contains(&age)
+            && then.of(repository) == Some(known)
     }
 
     /// Expects a signature of a repository from now on.

@@ -64,11 +64,12 @@ impl Notary {
         if let Some(Verdict::Verified(proof)) = &admission.verdict
             && admission.is_admitted()
         {
-            change(&self.memory, |known| {
-                for name in std::iter::once(&asked.repository).chain(&asked.mirrors) {
-                    known.remember(name, proof, now);
-                }
-            })?;
+            let names = || std::iter::once(&asked.repository).chain(&asked.mirrors);
+            if !names().all(|name| known.knows(name, proof, now)) {
+                change(&self.memory, |known| {
+                    names().for_each(|name| known.remember(name, proof, now));
+                })?;
+            }
         }
         Ok(Examined { admission, forgotten })
     }

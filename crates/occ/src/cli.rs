@@ -167,6 +167,8 @@ pub(crate) enum Command {
     /// Name other machines on which sandboxes may run, and go there
     #[command(subcommand)]
     Host(commands::host::HostCommand),
+    /// Examine an image or a sandbox: whether it does what it must be seen to do
+    Smoke(commands::smoke::SmokeArgs),
     /// Look for what could go wrong here, and say what to do about it
     Doctor(commands::doctor::DoctorArgs),
     /// Write one archive for a bug report, with the secrets taken out

@@ -8,7 +8,8 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use occ_opencode::{
-    Client, DoorError, Endpoint, Error, Expect, NotReady, Stage, prove_locked, wait_ready,
+    Client, DoorError, Endpoint, Error, Exchange, Expect, NotReady, Operation, ServerLine, Stage,
+    Witness, prove_locked, wait_ready,
 };
 
 use crate::{credentials, free_address};
@@ -163,4 +164,107 @@ async fn a_server_without_a_password_is_an_open_door() {
     wait_ready(&server.client(), &Expect::default(), soon(60), &|_| {}).await.expect("ready");
     let error = prove_locked(server.address, Duration::from_secs(10)).await.expect_err("open");
     assert!(matches!(&error, DoorError::Open(open) if open.status == 200), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_commands_code_is_told_whatever_it_prints_and_where() {
+    let server = RealServer::start(&[("OPENCODE_SERVER_PASSWORD", PASSWORD)]);
+    let client = server.client().within(Duration::from_secs(30));
+    wait_ready(&client, &Expect::default(), soon(60), &|_| {}).await.expect("ready");
+    let session = client.create_session().await.expect("a session").id;
+    let cases = [
+        ("printf 'no end'", 0, "no end"),
+        ("echo out; echo err >&2; exit 3", 3, "out\nerr\n"),
+        ("kill -9 $$", 137, ""),
+        ("x=\"it's\"; echo [$x]; false", 1, "[it's]\n"),
+        ("occ-no-such-program", 127, "sh: 1: occ-no-such-program: not found\n"),
+    ];
+    for (command, code, output) in cases {
+        let ran = client.command(&session, command).await.expect("it runs");
+        let shown = ran.output.replace("Killed\n", "");
+        assert_eq!((shown.as_str(), ran.code), (output, code), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_read_and_listed_and_a_missing_one_is_no_empty_one() {
+    let server = RealServer::start(&[("OPENCODE_SERVER_PASSWORD", PASSWORD)]);
+    let client = server.client().within(Duration::from_secs(30));
+    wait_ready(&client, &Expect::default(), soon(60), &|_| {}).await.expect("ready");
+    let session = client.create_session().await.expect("a session").id;
+    let write = "mkdir 'a b' && printf 'some words\n' >'a b/ä&c.txt' && : >empty";
+    assert_eq!(client.command(&session, write).await.expect("it runs").code, 0);
+
+    assert_eq!(client.read_file("a b/ä&c.txt").await.expect("it is there"), "some words");
+    assert_eq!(client.read_file("empty").await.expect("it is there"), "");
+    for missing in ["a b/none", "none", "none/none"] {
+        let error = client.read_file(missing).await.expect_err(missing);
+        assert!(matches!(&error, Error::NoFile { path } if path == missing), "{error:?}");
+    }
+    let entries = client.list_files("a b").await.expect("a list");
+    assert_eq!((entries.len(), entries[0].name.as_str()), (1, "ä&c.txt"));
+
+    // The server takes any folder: it is no jail, and ours need not be the one it began in.
+    let other = client.in_folder(Path::new("/"));
+    assert!(other.list_files("etc").await.expect("a list").iter().any(|one| one.name == "passwd"));
+}
+
+#[tokio::test]
+async fn every_operation_of_the_table_is_in_the_servers_own_description() {
+    let server = RealServer::start(&[("OPENCODE_SERVER_PASSWORD", PASSWORD)]);
+    let (said, heard) = mpsc::channel();
+    let witness = Witness::new(move |exchange: Exchange| drop(said.send(exchange)));
+    let client = server.client().within(Duration::from_secs(30)).before(witness);
+    wait_ready(&client, &Expect::default(), soon(60), &|_| {}).await.expect("ready");
+    let answer = client.ask("GET", "/doc", None).await.expect("an answer");
+    assert!(answer.is("application/json"));
+    let description: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    for operation in Operation::ALL {
+        let request = operation.request(ServerLine::V1);
+        let path = request.path.split('?').next().expect("a path").replace(":id", "{sessionID}");
+        let method = request.method.to_lowercase();
+        assert!(
+            description["paths"][&path][&method].is_object(),
+            "{}: {request}",
+            operation.name()
+        );
+    }
+    let last = heard.try_iter().last().expect("it was told");
+    assert_eq!((last.method.as_str(), last.path.as_str(), last.outcome), ("GET", "/doc", Ok(200)));
+}
+
+#[tokio::test]
+async fn a_terminal_computes_and_opens_to_nobody_else() {
+    let server = RealServer::start(&[("OPENCODE_SERVER_PASSWORD", PASSWORD)]);
+    let client = server.client().within(Duration::from_secs(30));
+    wait_ready(&client, &Expect::default(), soon(60), &|_| {}).await.expect("ready");
+    let terminal = client.start_terminal().await.expect("a terminal");
+    let refused = client.as_somebody(None).terminal_line(&terminal).await.expect_err("locked");
+    assert!(matches!(refused, Error::Unauthorized { .. }), "{refused:?}");
+    let mut line = client.terminal_line(&terminal).await.expect("a line");
+    line.type_in("echo sum-$((40+2))\r").await.expect("typed");
+    let shown = line.shows("sum-42", Duration::from_secs(20)).await.expect("it computes");
+    assert!(shown.contains("sum-42"));
+    let error = line.shows("never shown", Duration::from_millis(200)).await.expect_err("silence");
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    client.end_terminal(&terminal).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_prompt_that_no_model_answers_says_so_inside_the_success_or_fails() {
+    let server = RealServer::start(&[
+        ("OPENCODE_SERVER_PASSWORD", PASSWORD),
+        ("OPENCODE_CONFIG_CONTENT", r#"{"model":"none/none","disabled_providers":["opencode"]}"#),
+    ]);
+    let client = server.client().within(Duration::from_secs(30));
+    wait_ready(&client, &Expect::default(), soon(60), &|_| {}).await.expect("ready");
+    let session = client.create_session().await.expect("a session").id;
+    match client.prompt(&session, "hello").await {
+        Ok(answer) => assert!(answer.info.error.is_some(), "{answer:?}"),
+        Err(error) => assert!(matches!(error, Error::Status { .. }), "{error:?}"),
+    }
+    let messages = client.messages(&session).await.expect("a list");
+    assert!(messages.iter().any(|one| one.info.role == "user" && one.text() == "hello"));
+    client.abort(&session).await.expect("nothing to abort is no failure");
+    assert!(client.at_work().await.expect("a list").is_empty());
 }

@@ -13,7 +13,7 @@ use crate::error::Reason;
 use crate::keychain::Credentials;
 use crate::patience::Patience;
 use crate::secret::Secret;
-use crate::wire::{Letter, Wire};
+use crate::wire::{Letter, Load, Wire};
 
 /// Longest answer of a token service, in bytes.
 const LIMIT: usize = 1024 * 1024;
@@ -63,7 +63,7 @@ impl Realm<'_> {
         }
         let headers = shown(authorization, headers);
         // A redirect is not followed: it would have to be trusted as the realm was.
-        let letter = Letter { method, to: &to, headers, body };
+        let letter = Letter { method, to: &to, headers, body: Load::Held(body) };
         let mut answer = wire.send(letter, patience).await?;
         if answer.status != 200 {
             return Err(answer.refusal().await);

@@ -1,5 +1,6 @@
 //! Writing: blobs and manifests (distribution spec, "Push").
 
+mod feed;
 mod source;
 mod upload;
 
@@ -7,15 +8,15 @@ use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use occ_oci::{Descriptor, Digest, ManifestDigest, Repository, Tag};
 
-pub(crate) use source::StreamSource;
-pub use source::{FileSource, Source};
+pub use source::{FileSource, Source, StreamSource};
 use upload::{Begun, Upload};
 
 use crate::auth::Access;
-use crate::client::{Client, Reply};
+use crate::client::Client;
 use crate::error::{Error, Reason};
 use crate::manifest::RawManifest;
 use crate::pull::DIGEST;
+use crate::wire::{Answer, Load};
 
 /// Header of a registry that has taken notice of a manifest's subject.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -98,10 +99,10 @@ impl Client {
             .map_err(|error| self.error(&call.what, Reason::Broken(error.into())))?;
         call.headers.insert(CONTENT_TYPE, media_type);
         call.access = Access::Push;
-        call.body = manifest.bytes().clone();
+        call.body = Load::Held(manifest.bytes().clone());
         call.takes = &[200, 201, 202];
         let reply = self.fetch(&call, UNREAD).await?;
-        taken_as(&reply, manifest.digest().digest())
+        taken_as(&reply.answer, manifest.digest().digest())
             .map_err(|reason| self.error(&call.what, reason))?;
         let subject = reply.answer.header(&SUBJECT);
         Ok(subject.and_then(|subject| subject.parse().ok()))
@@ -110,8 +111,8 @@ impl Client {
 
 /// Compares what a registry says it has taken with what it was sent. It may name it by an algorithm of
 /// its own choice, which says nothing.
-fn taken_as(reply: &Reply, expected: &Digest) -> Result<(), Reason> {
-    let Some(stated) = reply.answer.header(&DIGEST) else { return Ok(()) };
+fn taken_as(answer: &Answer, expected: &Digest) -> Result<(), Reason> {
+    let Some(stated) = answer.header(&DIGEST) else { return Ok(()) };
     let got: Digest =
         stated.parse().map_err(|_| Reason::Answer("its Docker-Content-Digest is no digest"))?;
     if got.algorithm() == expected.algorithm() && got != *expected {

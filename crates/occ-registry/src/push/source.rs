@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 
 use crate::blob::BlobStream;
 use crate::client::Client;
@@ -12,24 +12,24 @@ use crate::error::Cause;
 
 /// Where the bytes of an upload come from.
 pub trait Source: Send {
-    /// Returns `length` bytes from `offset` on, both in bytes. Offsets grow from call to call, but for a
-    /// connection that broke: then earlier ones are asked for once more.
+    /// Returns the next bytes from `offset` on: at least one, and no more than `most`. Offsets grow from call
+    /// to call, but for a connection that broke: then earlier bytes are asked for once more.
     ///
     /// # Errors
-    /// Why they cannot be read, also when there are fewer.
+    /// Why they cannot be read, also when there are none.
     fn read(
         &mut self,
         offset: u64,
-        length: usize,
+        most: usize,
     ) -> impl Future<Output = Result<Bytes, Cause>> + Send;
 }
 
 impl Source for Bytes {
-    async fn read(&mut self, offset: u64, length: usize) -> Result<Self, Cause> {
-        let begin = usize::try_from(offset).ok();
-        let range = begin.and_then(|begin| Some(begin..begin.checked_add(length)?));
-        let is_there = |range: &std::ops::Range<usize>| range.end <= self.len();
-        Ok(range.filter(is_there).map(|range| self.slice(range)).ok_or("there are fewer bytes")?)
+    async fn read(&mut self, offset: u64, most: usize) -> Result<Self, Cause> {
+        let begin = usize::try_from(offset)?;
+        let rest = self.len().checked_sub(begin).filter(|rest| *rest > 0);
+        let length = rest.ok_or("there are fewer bytes")?.min(most);
+        Ok(self.slice(begin..begin + length))
     }
 }
 
@@ -45,48 +45,56 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    async fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, Cause> {
+    async fn read(&mut self, offset: u64, most: usize) -> Result<Bytes, Cause> {
         let file = Arc::clone(&self.0);
         let read = move || {
-            let mut bytes = vec![0; length];
-            file.read_exact_at(&mut bytes, offset).map(|()| bytes)
+            let mut bytes = vec![0; most];
+            let length = file.read_at(&mut bytes, offset)?;
+            bytes.truncate(length);
+            Ok::<_, std::io::Error>(bytes)
         };
-        Ok(tokio::task::spawn_blocking(read).await??.into())
+        let bytes = tokio::task::spawn_blocking(read).await??;
+        if bytes.is_empty() {
+            return Err("there are fewer bytes".into());
+        }
+        Ok(bytes.into())
     }
 }
 
-/// A blob of another registry, of which only one piece is held at a time. Its last byte comes only when
-/// all were found right, so that a wrong blob is never completed elsewhere.
-pub(crate) struct StreamSource {
+/// A blob of another registry. Its last byte comes only when all were found right, so that a wrong blob is
+/// never completed elsewhere.
+pub struct StreamSource {
     client: Client,
     stream: BlobStream,
-    /// Bytes from `held_at` on.
-    held: BytesMut,
-    held_at: u64,
+    /// Bytes from `at` on that were not asked for yet.
+    rest: Bytes,
+    at: u64,
 }
 
 impl StreamSource {
     pub(crate) fn new(client: &Client, stream: BlobStream) -> Self {
-        Self { client: client.clone(), stream, held: BytesMut::new(), held_at: 0 }
+        Self { client: client.clone(), stream, rest: Bytes::new(), at: 0 }
     }
 }
 
 impl Source for StreamSource {
-    async fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, Cause> {
-        if offset < self.held_at {
+    async fn read(&mut self, offset: u64, most: usize) -> Result<Bytes, Cause> {
+        if offset < self.at {
+            // From the first byte on: only all of them can be verified.
             let again = self.client.blob(self.stream.descriptor());
             *self = Self::new(&self.client, again);
         }
         loop {
-            let before = usize::try_from(offset - self.held_at)?.min(self.held.len());
-            self.held.advance(before);
-            self.held_at += before as u64;
-            if self.held_at == offset && self.held.len() >= length {
-                // It stays held: an interrupted upload may want it once more.
-                return Ok(Bytes::copy_from_slice(&self.held[..length]));
+            let before = usize::try_from(offset - self.at)?.min(self.rest.len());
+            self.rest.advance(before);
+            self.at += before as u64;
+            if !self.rest.is_empty() {
+                let piece = self.rest.split_to(most.min(self.rest.len()));
+                self.at += piece.len() as u64;
+                return Ok(piece);
             }
             match self.stream.next().await? {
-                Some(piece) => self.held.extend_from_slice(&piece),
+                Some(piece) => self.rest = piece,
                 None => return Err("there are fewer bytes".into()),
             }
         }

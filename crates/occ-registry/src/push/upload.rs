@@ -1,18 +1,18 @@
 //! One blob on its way to a registry, in pieces (distribution spec, "Pushing a blob in chunks").
 
-use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
 use occ_oci::{Descriptor, Repository};
 
+use super::feed::feed;
 use super::source::Source;
 use super::{UNREAD, taken_as};
 use crate::address::Address;
 use crate::auth::Access;
-use crate::client::{Call, Client, Reply};
+use crate::client::{Call, Client};
 use crate::error::{Error, Reason};
 use crate::patience::Tries;
-use crate::wire::Answer;
+use crate::wire::{Answer, Load, Wishes};
 
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// Header of a registry that takes no smaller pieces.
@@ -99,20 +99,17 @@ impl<'a> Upload<'a> {
     async fn step(&mut self, source: &mut impl Source) -> Result<bool, Reason> {
         let left = self.blob.size - self.offset;
         let chunk = self.client.chunk().max(self.at.least);
-        let length = usize::try_from(left).map_or(chunk, |left| left.min(chunk));
-        let bytes = source.read(self.offset, length).await.map_err(Reason::Source)?;
-        if bytes.len() != length {
-            return Err(Reason::Source("it gave another number of bytes".into()));
-        }
-        if length as u64 == left {
-            self.close(bytes).await?;
+        let length = left.min(chunk as u64);
+        let (load, wishes) = Load::fed(length);
+        let end = self.offset + length;
+        if length == left {
+            self.close(load, (source, wishes)).await?;
             return Ok(true);
         }
-        let end = self.offset + length as u64;
-        let mut call = self.call(Method::PATCH, bytes, &[202]);
+        let mut call = self.call(Method::PATCH, load, &[202]);
         let range = HeaderValue::try_from(format!("{}-{}", self.offset, end - 1));
         call.headers.insert(CONTENT_RANGE, range.map_err(|error| Reason::Broken(error.into()))?);
-        let answer = self.ask(&call).await?;
+        let answer = self.ask(&call, (source, wishes)).await?;
         self.at.to = next(self.client, &answer)?;
         // A registry may have taken less than it was sent, never more.
         let taken = answer.header(&RANGE).map_or(Ok(end), |range| taken(range, self.offset))?;
@@ -126,8 +123,8 @@ impl<'a> Upload<'a> {
         Ok(false)
     }
 
-    async fn close(&self, bytes: Bytes) -> Result<(), Reason> {
-        let mut call = self.call(Method::PUT, bytes, &[201, 204]);
+    async fn close(&self, load: Load, from: (&mut impl Source, Wishes)) -> Result<(), Reason> {
+        let mut call = self.call(Method::PUT, load, &[201, 204]);
         call.to = call.to.with("digest", &self.blob.digest.to_string());
         if self.offset > 0 {
             let range = format!("{}-{}", self.offset, self.blob.size - 1);
@@ -135,11 +132,11 @@ impl<'a> Upload<'a> {
             call.headers
                 .insert(CONTENT_RANGE, range.map_err(|error| Reason::Broken(error.into()))?);
         }
-        let answer = self.ask(&call).await?;
-        taken_as(&Reply { answer, body: Bytes::new() }, &self.blob.digest)
+        let answer = self.ask(&call, from).await?;
+        taken_as(&answer, &self.blob.digest)
     }
 
-    fn call(&self, method: Method, body: Bytes, takes: &'static [u16]) -> Call {
+    fn call(&self, method: Method, body: Load, takes: &'static [u16]) -> Call {
         let mut call = self.client.call(method, "", "");
         call.to = self.at.to.clone();
         call.access = Access::Push;
@@ -149,10 +146,21 @@ impl<'a> Upload<'a> {
         call
     }
 
-    async fn ask(&self, call: &Call) -> Result<Answer, Reason> {
-        match self.client.ask(call).await {
+    /// Sends a piece of the blob that is read meanwhile.
+    async fn ask(
+        &self,
+        call: &Call,
+        (source, wishes): (&mut impl Source, Wishes),
+    ) -> Result<Answer, Reason> {
+        let range = self.offset..self.offset + call.body.len();
+        let answer = tokio::select! {
+            answer = self.client.ask(call) => answer,
+            failed = feed(source, range, wishes, self.client.patience.stall) => Err(failed),
+        };
+        match answer {
             // 416: the piece does not begin where the registry is.
             Err(Reason::Refused { status: 416, .. }) => Err(Reason::OutOfStep),
+            Err(Reason::NotFound) => Err(Reason::ForgottenUpload),
             other => other,
         }
     }
@@ -162,7 +170,7 @@ impl<'a> Upload<'a> {
         if self.client.has_blob(&self.blob.digest).await? {
             return Ok(true);
         }
-        let mut call = self.call(Method::GET, Bytes::new(), &[200, 202, 204]);
+        let mut call = self.call(Method::GET, Load::none(), &[200, 202, 204]);
         format!("blob {}", self.blob.digest).clone_into(&mut call.what);
         let found = match self.client.fetch(&call, UNREAD).await {
             Ok(reply) => self.found(&reply.answer),

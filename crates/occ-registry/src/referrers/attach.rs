@@ -1,7 +1,10 @@
 //! Writing something that refers to a manifest, so that everybody finds it.
 
+use std::collections::BTreeMap;
+
 use occ_oci::{Descriptor, ManifestDigest};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::tag::{self, Document, Found};
 use crate::client::Client;
@@ -22,6 +25,12 @@ pub enum Attached {
     ByTag,
 }
 
+/// A manifest that is there, about another one, and in no list yet.
+pub(crate) struct Unlisted {
+    subject: ManifestDigest,
+    descriptor: Descriptor,
+}
+
 impl Client {
     /// Puts a manifest that is about another one, and sees to it that it is listed.
     ///
@@ -34,21 +43,51 @@ impl Client {
     /// [`Error`]; [`Reason::Contended`] when other writers replaced the list again and again. The
     /// manifest itself is there by then, and a second call makes it listed.
     pub async fn attach(&self, manifest: &RawManifest) -> Result<Attached, Error> {
+        match self.put_about(manifest).await? {
+            None => Ok(Attached::ByApi),
+            Some(unlisted) => {
+                self.list(vec![unlisted]).await?;
+                Ok(Attached::ByTag)
+            }
+        }
+    }
+
+    /// Puts a manifest that is about another one; returns it where the registry's API does not list it by
+    /// itself.
+    pub(crate) async fn put_about(
+        &self,
+        manifest: &RawManifest,
+    ) -> Result<Option<Unlisted>, Error> {
         let name = manifest.digest().to_string();
-        let what = format!("manifest {name}");
         let Some(subject) = manifest.subject() else {
             let reason = Reason::Source("it is about no other manifest".into());
-            return Err(self.error(&what, reason));
+            return Err(self.error(&format!("manifest {name}"), reason));
         };
         let noticed = self.put(manifest, &name).await?;
         let subject_digest = ManifestDigest::new(subject.digest.clone());
         if noticed.as_ref() == Some(&subject.digest)
             && self.is_listed_by_api(&subject_digest, manifest).await?
         {
-            return Ok(Attached::ByApi);
+            return Ok(None);
         }
-        self.list_by_tag(&subject_digest, &manifest.descriptor()).await?;
-        Ok(Attached::ByTag)
+        Ok(Some(Unlisted { subject: subject_digest, descriptor: manifest.descriptor() }))
+    }
+
+    /// Lists manifests by the tags of what they are about. All lists are waited for at the same time.
+    pub(crate) async fn list(&self, unlisted: Vec<Unlisted>) -> Result<(), Error> {
+        let mut lists: BTreeMap<ManifestDigest, Vec<Descriptor>> = BTreeMap::new();
+        for Unlisted { subject, descriptor } in unlisted {
+            lists.entry(subject).or_default().push(descriptor);
+        }
+        let mut listing = JoinSet::new();
+        for (subject, descriptors) in lists {
+            let client = self.clone();
+            listing.spawn(async move { client.list_by_tag(&subject, &descriptors).await });
+        }
+        while let Some(listed) = listing.join_next().await {
+            listed.map_err(|error| self.error("referrers", Reason::Source(error.into())))??;
+        }
+        Ok(())
     }
 
     async fn is_listed_by_api(
@@ -64,14 +103,15 @@ impl Client {
     async fn list_by_tag(
         &self,
         subject: &ManifestDigest,
-        descriptor: &Descriptor,
+        descriptors: &[Descriptor],
     ) -> Result<(), Error> {
         let what = format!("referrers of {subject}");
         let wrong = |reason: Reason| self.error(&what, reason);
         let name = tag::of(subject).map_err(|error| wrong(Reason::Source(error.into())))?;
         // Writers of this process need not find out about each other the long way.
         let _turn = self.turn(name.as_str()).await;
-        let mut known = vec![tag::entry(descriptor).map_err(wrong)?];
+        let known = descriptors.iter().map(tag::entry).collect::<Result<Vec<_>, _>>();
+        let mut known = known.map_err(wrong)?;
         let mut confirmed = 0;
         for round in 0..ROUNDS {
             let found = match self.referrers_tag(subject).await? {

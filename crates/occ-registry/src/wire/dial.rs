@@ -1,13 +1,15 @@
 //! Opens one connection, directly or through a proxy.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::PROXY_AUTHORIZATION;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -38,11 +40,13 @@ pub(super) struct Dialer {
     authorities: Authorities,
     proxies: Proxies,
     tls: OnceLock<Arc<ClientConfig>>,
+    /// Addresses that names had and that were listening: a name is looked up once, and not for each request.
+    known: Mutex<BTreeMap<(String, u16), Vec<SocketAddr>>>,
 }
 
 impl Dialer {
     pub(super) fn new(authorities: Authorities, proxies: Proxies) -> Self {
-        Self { authorities, proxies, tls: OnceLock::new() }
+        Self { authorities, proxies, tls: OnceLock::new(), known: Mutex::default() }
     }
 
     /// Opens a connection to an origin within `limit`.
@@ -63,8 +67,8 @@ impl Dialer {
     async fn open(&self, origin: &Origin) -> Result<Dialed, Reason> {
         let proxy = self.proxies.for_origin(origin);
         let tcp = match proxy {
-            None => connect(origin).await?,
-            Some(proxy) => connect(&proxy.origin).await?,
+            None => self.connect(origin).await?,
+            Some(proxy) => self.connect(&proxy.origin).await?,
         };
         match (origin.scheme, proxy) {
             (Scheme::Http, proxy) => {
@@ -76,6 +80,27 @@ impl Dialer {
                 self.encrypt(origin, tunnel).await
             }
         }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<TcpStream, Reason> {
+        let name = (origin.name.clone(), origin.port);
+        let known = self.known().get(&name).cloned();
+        if let Some(known) = known
+            && let Ok(stream) = connect(origin, &known).await
+        {
+            return Ok(stream);
+        }
+        let opened = async {
+            let found: Vec<_> = lookup_host((name.0.as_str(), name.1)).await?.collect();
+            Ok((connect(origin, &found).await?, found))
+        };
+        let (stream, found) = opened.await.map_err(|source| unreachable(origin, source))?;
+        self.known().insert(name, found);
+        Ok(stream)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<(String, u16), Vec<SocketAddr>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn encrypt(&self, origin: &Origin, tcp: TcpStream) -> Result<Dialed, Reason> {
@@ -100,18 +125,15 @@ impl Dialer {
     }
 }
 
-async fn connect(origin: &Origin) -> Result<TcpStream, Reason> {
-    let opened = async {
-        let stream = TcpStream::connect((origin.name.as_str(), origin.port)).await?;
-        // What is spoken to without encryption because of its name must be what the name says.
-        if origin.is_loopback() && !stream.peer_addr()?.ip().is_loopback() {
-            return Err(io::Error::other("localhost is another machine here"));
-        }
-        // Requests are small and answers are awaited: waiting to fill a packet only costs time.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    opened.await.map_err(|source| unreachable(origin, source))
+async fn connect(origin: &Origin, to: &[SocketAddr]) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(to).await?;
+    // What is spoken to without encryption because of its name must be what the name says.
+    if origin.is_loopback() && !stream.peer_addr()?.ip().is_loopback() {
+        return Err(io::Error::other("localhost is another machine here"));
+    }
+    // Requests are small and answers are awaited: waiting to fill a packet only costs time.
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn unreachable(origin: &Origin, source: io::Error) -> Reason {

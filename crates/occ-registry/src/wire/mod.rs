@@ -4,6 +4,7 @@
 //! dropping the waiting future closes the socket.
 
 mod answer;
+mod body;
 mod date;
 mod dial;
 mod proxy;
@@ -12,8 +13,6 @@ mod tls;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request};
@@ -21,6 +20,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 pub(crate) use answer::Answer;
+use body::Body;
+pub(crate) use body::{Load, Wishes};
 use dial::{Dialed, Dialer, Duplex};
 pub use proxy::{Proxies, ProxyError};
 pub use tls::{Authorities, SYSTEM_BUNDLES};
@@ -31,14 +32,14 @@ use crate::patience::Patience;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("occ/", env!("CARGO_PKG_VERSION")));
 
-type Connection = http1::Connection<TokioIo<Box<dyn Duplex>>, Full<Bytes>>;
+type Connection = http1::Connection<TokioIo<Box<dyn Duplex>>, Body>;
 
 /// What is sent.
 pub(crate) struct Letter<'a> {
     pub(crate) method: Method,
     pub(crate) to: &'a Address,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Load,
 }
 
 /// The way to any host.
@@ -66,7 +67,7 @@ impl Wire {
             .map_err(|source| Reason::Broken(source.into()))?;
         let mut driver = Driver { connection: Box::pin(connection), is_finished: false };
         // An upload is silent as long as it is under way.
-        let limit = stall + Patience::transfer(letter.body.len() as u64);
+        let limit = stall + Patience::transfer(letter.body.len());
         let to = letter.to.clone();
         let mut request = request(letter, is_proxy)?;
         if is_proxy {
@@ -81,7 +82,7 @@ impl Wire {
     }
 }
 
-fn request(letter: Letter<'_>, is_proxy: bool) -> Result<Request<Full<Bytes>>, Reason> {
+fn request(letter: Letter<'_>, is_proxy: bool) -> Result<Request<Body>, Reason> {
     let Letter { method, to, headers, body } = letter;
     // A proxy without a tunnel is told the whole address (RFC 9112, 3.2.2).
     let target = if is_proxy { format!("{}{}", to.origin, to.target) } else { to.target.clone() };
@@ -90,7 +91,7 @@ fn request(letter: Letter<'_>, is_proxy: bool) -> Result<Request<Full<Bytes>>, R
         .uri(target)
         .header(HOST, to.origin.authority())
         .header(USER_AGENT, AGENT)
-        .body(Full::new(body))
+        .body(body.body())
         .map_err(|source| Reason::Broken(source.into()))?;
     request.headers_mut().extend(headers);
     Ok(request)

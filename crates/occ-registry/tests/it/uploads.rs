@@ -1,5 +1,9 @@
 //! Uploads that are cut off, answered wrongly, or led away.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use occ_oci::{Descriptor, MediaType};
 use occ_registry::{Client, FileSource, Pushed, Reason, Settings};
@@ -59,6 +63,47 @@ async fn an_upload_that_is_forgotten_begins_anew() {
     ])
     .await;
     assert!(registry.asked("POST", "/blobs/uploads/") >= 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_the_registry_does_not_know_any_more_begins_anew() {
+    // The next piece is answered with 404.
+    let forgotten = Harm::Then(Change::ForgetUploads);
+    for piece in [1, 2] {
+        let fault = Fault::on("PATCH", "", forgotten.clone()).after(piece).times(1);
+        let registry = survives(vec![fault]).await;
+        assert_eq!(registry.asked("POST", "/blobs/uploads/"), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_nothing_is_not_waited_for_without_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).expect("a request");
+            let answer = match &head[..length] {
+                [b'H', ..] => "404 Not Found\r\n",
+                [b'P', b'O', ..] => "202 Accepted\r\nLocation: /v2/a/b/blobs/uploads/1\r\n",
+                // It never reads on, and never answers.
+                _ => return std::thread::sleep(Duration::from_secs(60)),
+            };
+            let answer = format!("HTTP/1.1 {answer}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    let mut settings = settings().0;
+    settings.patience.stall = Duration::from_millis(300);
+    settings.patience.waits.clear();
+    let client = client_with(settings, &host, "a/b");
+    let (descriptor, bytes) = blob(MediaType::LayerTar, vec![7; 32 << 20]);
+    let begun = Instant::now();
+    let error = client.push_blob(&descriptor, &mut bytes.clone(), None).await.expect_err("silence");
+    assert!(matches!(error.reason, Reason::Silent { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ pub async fn look(
     intake: &Intake,
     tell: Observer<'_>,
 ) -> Result<Looked, PullError> {
-    let registries = intake.way()?.registries;
+    let registries = &intake.way()?.registries;
     let clients = wanted.places.iter().map(|place| registries.client(place));
     let places: Vec<Client> = clients.collect::<Result<_, _>>()?;
     let (root, pinned, mirrors, tag) = match &wanted.which {

@@ -21,7 +21,7 @@ mod verify;
 mod whole;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use occ_engine::{Engine, EngineFacts, ImageFacts};
 use occ_image::guest;
@@ -63,6 +63,8 @@ pub struct Way {
 #[derive(Clone)]
 pub struct Intake {
     open: Arc<Open>,
+    /// The way, once it was opened: a trust root takes longer to read than a registry to answer.
+    way: Arc<OnceLock<Way>>,
     folder: PathBuf,
 }
 
@@ -72,15 +74,19 @@ impl Intake {
         folder: PathBuf,
         open: impl Fn() -> Result<Way, Cause> + Send + Sync + 'static,
     ) -> Self {
-        Self { open: Arc::new(open), folder }
+        Self { open: Arc::new(open), way: Arc::default(), folder }
     }
 
-    /// Opens the way.
+    /// Opens the way, where it was not opened before.
     ///
     /// # Errors
     /// [`PullError::Settings`].
-    pub fn way(&self) -> Result<Way, PullError> {
-        (self.open)().map_err(PullError::Settings)
+    pub fn way(&self) -> Result<&Way, PullError> {
+        if let Some(way) = self.way.get() {
+            return Ok(way);
+        }
+        let way = (self.open)().map_err(PullError::Settings)?;
+        Ok(self.way.get_or_init(|| way))
     }
 }
 

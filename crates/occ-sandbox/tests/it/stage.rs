@@ -256,13 +256,13 @@ pub(crate) fn programs(spec: &ContainerSpec, volumes: &mut Volumes) -> Life {
 pub(crate) const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
 
 /// Returns where images come from: registries that are asked once.
-pub(crate) fn intake(folder: PathBuf, policy: Arc<Mutex<Policy>>) -> Intake {
+pub(crate) fn intake(folder: PathBuf, policy: Policy) -> Intake {
     let memory = folder.join("trust.json");
     Intake::new(folder, move || {
         let settings = Settings::new(1);
         let patience = settings.patience.once();
         let registries = Registries::new(Settings { patience, ..settings });
-        let policy = policy.lock().expect("lock").clone();
+        let policy = policy.clone();
         let notary = Notary { policy, root: TrustRoot::embedded(), memory: memory.clone() };
         Ok(Way { registries, notary })
     })
@@ -272,7 +272,6 @@ pub(crate) fn intake(folder: PathBuf, policy: Arc<Mutex<Policy>>) -> Intake {
 pub(crate) struct Stage {
     registry: OnceLock<FakeRegistry>,
     intake: Intake,
-    policy: Arc<Mutex<Policy>>,
     pub(crate) engine: FakeEngine,
     pub(crate) server: FakeServer,
     pub(crate) secrets: FakeSecrets,
@@ -291,7 +290,6 @@ impl Stage {
         let engine = engine.on_start(programs).on_upload(told);
         // Who signs what is a story of its own.
         let policy = Policy { mode: Mode::Off, ..Policy::default() };
-        let policy = Arc::new(Mutex::new(policy));
         let server = FakeServer {
             manner: Mutex::new(Manner::Good),
             broken: Mutex::default(),
@@ -300,8 +298,7 @@ impl Stage {
         };
         Self {
             registry: OnceLock::new(),
-            intake: intake(dir.path().join("pulls"), Arc::clone(&policy)),
-            policy,
+            intake: intake(dir.path().join("pulls"), policy),
             engine,
             server,
             secrets: FakeSecrets::default(),
@@ -319,8 +316,8 @@ impl Stage {
     }
 
     /// Changes whose signatures are believed.
-    pub(crate) fn believe(&self, policy: Policy) {
-        *self.policy.lock().expect("lock") = policy;
+    pub(crate) fn believe(&mut self, policy: Policy) {
+        self.intake = intake(self.dir.path().join("pulls"), policy);
     }
 
     /// Returns the registry of this stage.

@@ -1,12 +1,18 @@
 //! A registry that lies in any way, or an image that nobody vouches for: nothing arrives, nothing starts, and
 //! the reason is one sentence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use occ_engine::{Engine as _, FakeImage};
 use occ_oci::{MediaType, Tagged};
 use occ_registry::{Client, RawManifest, Registries, Settings};
+use occ_sandbox::pull::{Intake, Way};
 use occ_sandbox::{Acquire, ApplyError, Consent, Decision, ImageSource, Reuse, SandboxSpec, Trust};
 use occ_testkit::{Change, Fault, Harm};
-use occ_trust::{Label, Mode, Policy, SigningKey, SigningWith, ToSign, attach, sign};
+use occ_trust::{
+    Label, Mode, Notary, Policy, SigningKey, SigningWith, ToSign, TrustRoot, attach, sign,
+};
 
 use crate::stage::{OURS, REPOSITORY, Stage, wish};
 
@@ -19,7 +25,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let stage = Stage::with_image();
+        let mut stage = Stage::with_image();
         stage.start(&wish()).await.expect("start");
         let (name, _) = stage.publish(&other());
         let (key, _) = SigningKey::generate().expect("a key");
@@ -72,7 +78,7 @@ impl Scene {
         self.stage.home.image_state().0.and_then(|state| state.trust)
     }
 
-    fn mode(&self, mode: Mode) {
+    fn mode(&mut self, mode: Mode) {
         self.stage.believe(Policy {
             mode,
             keys: vec![self.key.public().clone()],
@@ -105,7 +111,7 @@ async fn an_image_that_somebody_named_has_signed_arrives_and_the_record_says_who
 #[tokio::test]
 async fn sig_003_what_is_certainly_not_signed_arrives_with_a_warning_unless_signatures_are_enforced()
  {
-    let scene = Scene::new().await;
+    let mut scene = Scene::new().await;
     scene.mode(Mode::Enforce);
     let why = scene.refuses("enforced").await;
     assert!(why.ends_with("is not signed"), "{why}");
@@ -121,7 +127,7 @@ async fn sig_003_what_is_certainly_not_signed_arrives_with_a_warning_unless_sign
 
 #[tokio::test]
 async fn nobody_is_asked_when_somebody_chose_that() {
-    let scene = Scene::new().await;
+    let mut scene = Scene::new().await;
     scene.mode(Mode::Off);
     scene.bring().await.expect("by choice");
     assert_eq!(scene.trust(), Some(Trust::UnverifiedByChoice));
@@ -197,4 +203,23 @@ async fn attack_03_bytes_that_are_not_what_was_signed_never_reach_the_engine() {
     scene.sign(&scene.key, 1).await;
     scene.stage.registry().fault(Fault::on("GET", "/blobs/", Harm::Flipped).times(100));
     scene.refuses("a flipped bit").await;
+}
+
+#[test]
+fn the_way_to_registries_is_opened_once_and_again_only_where_that_failed() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&opened);
+    let intake = Intake::new("/nonexistent".into(), move || {
+        if count.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Err("the settings are wrong".into());
+        }
+        let memory = "/nonexistent/seen".into();
+        let notary = Notary { policy: Policy::default(), root: TrustRoot::embedded(), memory };
+        Ok(Way { registries: Registries::new(Settings::new(1)), notary })
+    });
+    assert!(intake.way().is_err());
+    for _ in 0..3 {
+        intake.clone().way().expect("a way");
+    }
+    assert_eq!(opened.load(Ordering::Relaxed), 2);
 }

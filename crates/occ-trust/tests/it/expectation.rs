@@ -1,5 +1,6 @@
 //! What is remembered, and the file that it is in.
 
+use jiff::SignedDuration;
 use occ_testkit::{Draft, Referring};
 use occ_trust::{Decision, Expectations, Proof, Verdict};
 
@@ -80,4 +81,20 @@ async fn versions_are_ordered_by_their_numbers_and_a_letter() {
     let mut without = seen.clone();
     without.annotations.remove("version");
     assert!(expected.is_older(&without), "who named versions once does not stop");
+}
+
+#[tokio::test]
+async fn what_was_seen_within_the_hour_is_not_worth_a_write_and_anything_new_is() {
+    let bed = Bed::unsigned(Referring::Api).await;
+    let (mut known, name) = (Expectations::default(), repository(NAME));
+    let seen = proof(&bed, "1.3.0", 9);
+    assert!(!known.knows(&name, &seen, now()), "it was never seen");
+    known.remember(&name, &seen, now());
+    let later = |minutes| now() + SignedDuration::from_mins(minutes);
+    assert!(known.knows(&name, &seen, now()));
+    assert!(known.knows(&name, &seen, later(59)));
+    assert!(!known.knows(&name, &seen, later(60)));
+    assert!(!known.knows(&name, &seen, later(-1)), "the clock was set back");
+    assert!(!known.knows(&name, &proof(&bed, "1.4.0", 10), later(1)));
+    assert!(known.knows(&name, &proof(&bed, "1.2.0", 8), later(1)), "older ones change nothing");
 }

@@ -71,7 +71,7 @@ async fn signed(places: &[Pinned], context: &Context) -> Signed {
         Ok(way) => way,
         Err(error) => return Signed::Failed(error.to_string()),
     };
-    let mut notary = way.notary;
+    let mut notary = way.notary.clone();
     notary.policy.mode = Mode::Enforce;
     let quiet = |_| ();
     let looked = look(&Wanted::of(Reference::Pinned(place.clone())), &intake, &quiet).await;

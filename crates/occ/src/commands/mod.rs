@@ -32,6 +32,7 @@ pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod sign;
 mod signing;
+pub(crate) mod smoke;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -84,6 +85,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Trust(command) => trust::run(command, context),
         Command::Identity(args) => identity::run(&args, context),
         Command::Provenance(args) => provenance::run(&args, context),
+        Command::Smoke(args) => smoke::run(&args, context),
         Command::Policy(command) => policy::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
@@ -118,6 +120,7 @@ fn concerns_a_sandbox(command: &Command) -> bool {
             | Command::Exec(_)
             | Command::Shell
             | Command::Password(_)
+            | Command::Smoke(_)
     )
 }
 

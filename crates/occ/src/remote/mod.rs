@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use occ_engine::{Choice, ClientSettings, Endpoint};
-use occ_sandbox::{Home, PortState};
+use occ_sandbox::{Home, Instance, PortState};
 
 pub(crate) use self::hosts::{Host, HostName, Hosts, SshUrl};
 pub(crate) use self::server::Door;
@@ -30,11 +30,20 @@ pub(crate) struct Reached {
 impl Context {
     /// Returns the same for a sandbox on a host.
     pub(crate) fn on(&self, host: &HostName) -> Self {
+        self.like(self.instance.clone(), Some(host.clone()))
+    }
+
+    /// Returns the same for another sandbox.
+    pub(crate) fn of(&self, instance: &Instance) -> Self {
+        self.like(instance.clone(), self.host.clone())
+    }
+
+    fn like(&self, instance: Instance, host: Option<HostName>) -> Self {
         Self {
             terminal: self.terminal.clone(),
             env: self.env.clone(),
-            instance: self.instance.clone(),
-            host: Some(host.clone()),
+            instance,
+            host,
             way: OnceLock::new(),
             cancel: self.cancel.clone(),
             secrets: HostSecrets::new(&self.env),

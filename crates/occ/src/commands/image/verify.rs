@@ -51,7 +51,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure>
 async fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
     let wanted = Wanted::parse(&args.names).map_err(PullError::from)?;
     let intake = context.intake();
-    let notary = args.notary(intake.way()?.notary)?;
+    let notary = args.notary(&intake.way()?.notary)?;
     let progress = context.terminal.progress();
     // Nothing is pulled: only what goes wrong is news.
     let tell = |event| match event {
@@ -72,7 +72,7 @@ async fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
 
 impl VerifyArgs {
     /// Returns who judges: strictly, whatever the settings say, because somebody asks.
-    fn notary(&self, usual: Notary) -> Result<Notary, Failure> {
+    fn notary(&self, usual: &Notary) -> Result<Notary, Failure> {
         let wrong = |error: &dyn std::error::Error| Failure::of(Exit::Config, error);
         let policy = match (&self.policy, &self.key, &self.identity, &self.issuer) {
             (Some(path), ..) => {
@@ -94,8 +94,9 @@ impl VerifyArgs {
             Some(path) => TrustRoot::from_file(path).map_err(|error| wrong(&error))?,
             None => usual.root.clone(),
         };
+        let memory = usual.memory.clone();
         let binding = if self.unnamed { Binding::WhereSigned } else { policy.binding };
-        Ok(Notary { policy: Policy { mode: Mode::Enforce, binding, ..policy }, root, ..usual })
+        Ok(Notary { policy: Policy { mode: Mode::Enforce, binding, ..policy }, root, memory })
     }
 }
 

@@ -24,6 +24,7 @@ mod provenance;
 mod pull;
 mod remote;
 mod setup;
+mod smoke;
 mod stranger;
 mod update;
 mod walls;

@@ -1,0 +1,182 @@
+//! What an engine must be seen to do: by one that does it, and by ones that checks of other people would pass.
+
+use std::path::Path;
+use std::process::Command;
+
+use occ_testkit::Bench;
+use serde_json::Value;
+
+use super::running;
+
+const GUEST: &str = "usr/lib/opencode-cloud";
+
+/// Returns the image that benches make, which is in the engine.
+fn image(bench: &Bench) -> String {
+    let version = bench.run(["version", "--json"]).success().data();
+    version["image"].as_str().unwrap().to_owned()
+}
+
+fn outcomes(data: &Value, outcome: &str) -> Vec<String> {
+    let checks = data["checks"].as_array().unwrap().iter();
+    let those = checks.filter(|check| check["outcome"] == outcome);
+    those.map(|check| check["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn why<'a>(data: &'a Value, check: &str) -> &'a str {
+    let mut checks = data["checks"].as_array().unwrap().iter();
+    checks.find(|one| one["name"] == check).unwrap()["why"].as_str().unwrap_or_default()
+}
+
+/// An archive for the daemon's builder.
+struct Context(tar::Builder<Vec<u8>>);
+
+impl Context {
+    fn of(dockerfile: &str) -> Self {
+        let mut context = Self(tar::Builder::new(Vec::new()));
+        context.file("Dockerfile", dockerfile.as_bytes());
+        context
+    }
+
+    fn file(&mut self, name: &str, bytes: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o755);
+        self.0.append_data(&mut header, name, bytes).unwrap();
+    }
+
+    /// Builds the image, whose name goes with the bench's instance.
+    fn build(self, bench: &Bench, fault: &str) -> String {
+        let name = format!("occ-test-{}:{fault}", bench.instance());
+        let path = format!("/build?t={name}&rm=1");
+        let answer = bench.api().post_archive(&path, &self.0.into_inner().unwrap());
+        answer.success();
+        name
+    }
+}
+
+/// Makes an engine with a fault, which is gone with the returned value.
+struct Broken<'a> {
+    bench: &'a Bench,
+    name: String,
+}
+
+impl<'a> Broken<'a> {
+    fn with(bench: &'a Bench, fault: &str) -> Self {
+        let image = image(bench);
+        let mut context = Context::of(&format!(
+            "FROM {image}\nCOPY entrypoint broken.js /{GUEST}/\nENV FAULT={fault}\n"
+        ));
+        context.file("entrypoint", include_bytes!("broken/entrypoint"));
+        context.file("broken.js", include_bytes!("broken/broken.js"));
+        Self { bench, name: context.build(bench, fault) }
+    }
+
+    /// Takes the symbols out of the program, and with them what makes it opencode.
+    fn stripped(bench: &'a Bench) -> Self {
+        let image = image(bench);
+        let program = bench.folder().join("opencode");
+        let script = "id=$(docker create \"$0\") && docker cp -q \"$id:/usr/bin/opencode\" \"$1\" && \
+                      docker rm \"$id\" >/dev/null && strip \"$1\"";
+        let mut command = Command::new("sh");
+        command.args(["-ec", script, &image]).arg(&program);
+        let ran = command.env("DOCKER_HOST", bench.api().host()).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let mut context = Context::of(&format!("FROM {image}\nCOPY opencode /usr/bin/opencode\n"));
+        context.file("opencode", &std::fs::read(&program).unwrap());
+        Self { bench, name: context.build(bench, "stripped") }
+    }
+
+    /// Examines it, and returns what does not hold with the answer.
+    fn examined(&self) -> (Vec<String>, Value) {
+        let kept = self.bench.folder().join("kept");
+        let arguments = ["smoke", &self.name, "--no-model", "--json", "--artifacts"];
+        let mut command: Vec<&Path> = arguments.iter().map(Path::new).collect();
+        command.push(&kept);
+        let data = self.bench.run(command).code(7).data();
+        assert_eq!(data["verdict"], "failed");
+        for file in ["report.json", "report.xml", "requests.jsonl", "container.log"] {
+            assert!(kept.join(file).exists(), "{file}");
+        }
+        assert!(!std::fs::read_to_string(kept.join("requests.jsonl")).unwrap().is_empty());
+        (outcomes(&data, "failed"), data)
+    }
+}
+
+impl Drop for Broken<'_> {
+    fn drop(&mut self) {
+        self.bench.api().delete(&format!("/images/{}", self.name));
+    }
+}
+
+#[test]
+fn a_sandbox_holds_and_is_left_as_it_was() {
+    let bench = running();
+    let report = bench.folder().join("report.xml");
+    let data = bench.run(["smoke", "--json", "--junit", report.to_str().unwrap()]).success().data();
+    assert_eq!((&data["kind"], &data["verdict"]), (&"sandbox".into(), &"passed".into()));
+    assert_eq!(outcomes(&data, "skipped"), ["binary", "stops", "survives", "integrity"]);
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(
+        report.contains("failures=\"0\"") && report.contains("classname=\"model\""),
+        "{report}"
+    );
+
+    let files = bench.run(["exec", "--", "ls", "-A", "/home/opencode/workspace", "/tmp"]);
+    let files = files.success().stdout;
+    assert!(files.starts_with("/home/opencode/workspace:\n\n/tmp:\n"), "{files}");
+    assert!(!files.contains("occ-smoke"), "{files}");
+    let stats = bench.run(["stats", "--json"]).success().data();
+    assert_eq!(stats["sessions"]["total"], 0, "{stats}");
+    bench.run(["smoke", bench.instance(), "--no-model"]).success().prints("checks hold");
+    bench.run(["stop"]).success();
+    bench.run(["smoke"]).code(1).says("does not run").says("occ start");
+}
+
+#[test]
+fn an_image_holds_from_its_start_to_its_next_start_and_nothing_is_left() {
+    let bench = running();
+    let image = image(&bench);
+    bench.run(["rm", "--yes", "--volumes"]).success();
+    let run = bench.run(["smoke", &image]).success();
+    run.prints("checks hold");
+    bench.assert_nothing_left();
+    let missing = bench.run(["smoke", "no-such-image:1"]).code(1);
+    missing.says("neither a sandbox nor an image").says("occ image pull");
+}
+
+#[test]
+fn each_engine_that_a_look_at_its_statuses_would_pass_is_told_by_its_fault() {
+    let bench = running();
+    let faults: [(&str, &str, &str); 9] = [
+        ("shell-error-body", "command", "/shell is not understood"),
+        ("no-session-id", "session", "/session is not understood"),
+        ("completes-nothing", "exit-code", "the command's exit code is missing"),
+        ("hides-codes", "exit-code", "the exit code of false is 0, and 1 is expected"),
+        ("silent-events", "ready", "the event stream gives no good answer"),
+        ("html-health", "ready", "/global/health answered text/html instead of JSON"),
+        ("health-only", "ready", "/path answered text/html instead of JSON"),
+        ("wrong-version", "ready", "and \"1.0.0\" answers"),
+        ("two-servers", "one-server", "the number of servers is 2, and 1 is expected"),
+    ];
+    let mut bench = bench;
+    bench.set("OCC_START_TIMEOUT", "30");
+    for (fault, check, sentence) in faults {
+        let (failed, data) = Broken::with(&bench, fault).examined();
+        assert!(failed.iter().any(|one| one == check), "{fault}: {failed:?}");
+        assert!(why(&data, check).contains(sentence), "{fault}: {}", why(&data, check));
+    }
+    // The engine without a fault, behind the same proxy: it has no terminal, and nothing else is wrong.
+    let (failed, data) = Broken::with(&bench, "none").examined();
+    assert_eq!(failed, ["terminal"], "{data:#}");
+}
+
+#[test]
+fn a_stripped_program_is_told_by_its_version() {
+    let mut bench = running();
+    bench.set("OCC_START_TIMEOUT", "30");
+    let (failed, data) = Broken::stripped(&bench).examined();
+    assert!(failed.contains(&"version".to_owned()), "{failed:?}");
+    let said = why(&data, "version");
+    assert!(said.starts_with("the program's version is \"1.3"), "{said}");
+    assert!(why(&data, "ready").contains("its container ended with"), "{data:#}");
+}
