@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 
+use crate::change::FileChange;
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
+use crate::details::ImageDetails;
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec};
 use crate::facts::{EngineFacts, ImageFacts, VolumeFacts};
@@ -45,6 +47,12 @@ pub trait Engine: Send + Sync {
 
     /// Returns the image with this name (`repository:tag`, `repository@digest`) or id.
     fn image(&self, name: &str) -> impl Future<Output = Result<Option<ImageFacts>, Error>> + Send;
+
+    /// Returns the image with this name or id, with its configuration and its history.
+    fn image_details(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ImageDetails>, Error>> + Send;
 
     /// Returns every image that has the label, whatever its value, sorted by its first name and id.
     fn images(&self, label: &str) -> impl Future<Output = Result<Vec<ImageFacts>, Error>> + Send;
@@ -131,6 +139,13 @@ pub trait Engine: Send + Sync {
         container: &str,
         path: &str,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send;
+
+    /// Returns every path that is not in a container as it is in its image, sorted. What is mounted is not
+    /// looked at.
+    fn changes(
+        &self,
+        container: &str,
+    ) -> impl Future<Output = Result<Vec<FileChange>, Error>> + Send;
 
     /// Opens a tar archive of what is in a folder of a container, running or not, and in what is
     /// mounted there; `None` when there is no such folder.

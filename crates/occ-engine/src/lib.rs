@@ -3,8 +3,10 @@
 //! [`Engine`] is the port; `Docker` speaks the Docker Engine API; `FakeEngine` (feature `fake`)
 //! keeps state and computes, so that the crates above can be tested without a daemon.
 
+mod change;
 mod container;
 mod context;
+mod details;
 mod docker;
 mod endpoint;
 mod engine;
@@ -19,11 +21,13 @@ mod logs;
 mod mount;
 mod stats;
 
+pub use change::{FileChange, FileChangeKind};
 pub use container::{
     ContainerId, ContainerSpec, ContainerState, ExitStatus, HealthCheck, Limits, LogRotation,
     Network, Phase, Publish, RestartPolicy,
 };
 pub use context::{Choice, ClientSettings};
+pub use details::{ImageDetails, ImageStep};
 pub use docker::Docker;
 pub use endpoint::{DEFAULT_SOCKET, Endpoint, TlsFiles};
 pub use engine::{ArchiveStream, Engine, GuestFile, silent};

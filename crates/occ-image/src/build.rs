@@ -39,6 +39,37 @@ pub fn build(
     Ok(plans.iter().map(|plan| assemble(plan, &layers)).collect())
 }
 
+/// Returns the image that [`build`] would give for a plan without making anything; `None` when some layer of it
+/// is not kept.
+///
+/// # Errors
+/// [`BuildError`] when the cache cannot be read.
+pub fn kept_image(plan: &BuildPlan, workshop: &Workshop) -> Result<Option<Image>, BuildError> {
+    let (folder, nobody) = (folder(&workshop.cache_dir), AtomicBool::new(false));
+    let cache = Cache::open(&folder, &|_| (), &nobody)?;
+    let maker = Maker { workshop, cache, form: None };
+    let mut layers = Layers::new();
+    for work in works(std::slice::from_ref(plan)).into_values() {
+        match maker.kept(&work)? {
+            Some(kept) => layers.extend(kept.into_iter().map(|layer| (layer.key.clone(), layer))),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(assemble(plan, &layers)))
+}
+
+/// Returns every piece of work of some plans, once.
+fn works(plans: &[BuildPlan]) -> BTreeMap<LayerKey, Work<'_>> {
+    let mut works = BTreeMap::new();
+    for plan in plans {
+        let tools = plan.tools.iter().map(Work::Tool);
+        for work in tools.chain([Work::Guest(plan), Work::Base(&plan.base)]) {
+            works.entry(work.keys().swap_remove(0)).or_insert(work);
+        }
+    }
+    works
+}
+
 /// Finished layers by key.
 pub(crate) type Layers = BTreeMap<LayerKey, Layer>;
 
@@ -76,16 +107,9 @@ impl Work<'_> {
 impl<'a> Maker<'a> {
     /// Makes every layer of the plans once, as many at a time as the workshop has jobs.
     fn make(&self, plans: &'a [BuildPlan]) -> Result<Layers, BuildError> {
-        let mut works: BTreeMap<LayerKey, Work<'a>> = BTreeMap::new();
-        for plan in plans {
-            let tools = plan.tools.iter().map(Work::Tool);
-            for work in tools.chain([Work::Guest(plan), Work::Base(&plan.base)]) {
-                works.entry(work.keys().swap_remove(0)).or_insert(work);
-            }
-        }
         let mut layers = Layers::new();
         let mut missing = Vec::new();
-        for work in works.into_values() {
+        for work in works(plans).into_values() {
             match self.kept(&work)? {
                 Some(kept) => {
                     (self.cache.context().0)(Event::Reused(work.part()));

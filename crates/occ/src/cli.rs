@@ -151,6 +151,16 @@ pub(crate) enum Command {
     /// Show and change whose signatures are believed
     #[command(subcommand)]
     Trust(commands::trust::TrustCommand),
+    /// Show which image it is, and whether a sandbox runs what was recorded and locked
+    ///
+    /// Values of secrets are never shown, and where they are is. Ends with 3 when something is not as it should be:
+    /// another image or container than the recorded one, another opencode than the locked one, files that
+    /// are not those of the image, other settings, or any difference from what was expected.
+    Identity(commands::identity::IdentityArgs),
+    /// Write down where an image comes from, each statement with who makes it
+    ///
+    /// With --check it ends with 3 where a document that was written before says something else.
+    Provenance(commands::provenance::ProvenanceArgs),
     /// Say where an image may be used, and why
     #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),

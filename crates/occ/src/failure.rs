@@ -106,14 +106,16 @@ impl Failure {
 }
 
 /// Verbs whose meaning depends on the instance.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "backup",
     "diagnose",
     "doctor",
     "history",
+    "identity",
     "install",
     "logs",
     "password",
+    "provenance",
     "reset",
     "restart",
     "rm",

@@ -10,6 +10,11 @@ pub(crate) fn now() -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
+/// Returns seconds since 1970 UTC as RFC 3339; none where they are no moment.
+pub(crate) fn of_seconds(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|moment| moment.to_string())
+}
+
 /// Returns now.
 pub(crate) fn moment() -> Timestamp {
     Timestamp::now()

@@ -27,14 +27,24 @@ const SAVING: &str = "exporting an image";
 
 impl Docker {
     pub(super) async fn observe_image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
+        match self.inspected(name).await? {
+            Some(found) => self.facts_of(found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn inspected(&self, name: &str) -> Result<Option<ImageInspect>, Error> {
         let asked = self.client.inspect_image(named(name)?);
-        let found = absent(within("looking at an image", LOOK, asked).await)?;
-        let Some(mut facts) = found.map(image_facts).transpose()? else { return Ok(None) };
+        absent(within("looking at an image", LOOK, asked).await)
+    }
+
+    pub(super) async fn facts_of(&self, found: ImageInspect) -> Result<ImageFacts, Error> {
+        let mut facts = image_facts(found)?;
         if self.wire.is_podman().await? {
             facts.tags = familiar(facts.tags);
             facts.digests = familiar(facts.digests);
         }
-        Ok(Some(facts))
+        Ok(facts)
     }
 
     pub(super) async fn load(

@@ -4,6 +4,7 @@ mod archive;
 mod ask;
 mod containers;
 mod create;
+mod details;
 mod dial;
 mod exec;
 mod facts;
@@ -34,8 +35,10 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest};
 
 use self::failure::{broken, explain};
 use self::wire::Wire;
+use crate::change::FileChange;
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus};
 use crate::context::{Choice, ClientSettings};
+use crate::details::ImageDetails;
 use crate::engine::{ArchiveStream, Engine, GuestFile};
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec};
@@ -106,6 +109,10 @@ impl Engine for Docker {
         self.observe_image(name).await
     }
 
+    async fn image_details(&self, name: &str) -> Result<Option<ImageDetails>, Error> {
+        self.observe_details(name).await
+    }
+
     async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
         self.list_images(label).await
     }
@@ -169,6 +176,10 @@ impl Engine for Docker {
 
     async fn download(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
         self.get_file(container, path).await
+    }
+
+    async fn changes(&self, container: &str) -> Result<Vec<FileChange>, Error> {
+        self.observe_changes(container).await
     }
 
     async fn read_archive(

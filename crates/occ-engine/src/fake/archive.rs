@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::volumes::in_volume;
 use super::world::World;
+use crate::change::{FileChange, FileChangeKind};
 use crate::engine::GuestFile;
 use crate::error::Error;
 use crate::mount::Mount;
@@ -44,6 +45,14 @@ impl World {
             self.put(container, file)?;
         }
         Ok(())
+    }
+
+    /// Returns what was put into a container. What its image has is unknown here: nothing of it.
+    pub(super) fn changes(&self, container: &str) -> Result<Vec<FileChange>, Error> {
+        let found = self.find(container)?;
+        let own = found.files.iter().filter(|file| in_volume(&found.spec, &file.path).is_none());
+        let kind = FileChangeKind::Added;
+        Ok(own.map(|file| FileChange { path: file.path.clone(), kind }).collect())
     }
 
     /// Returns every file a container sees, by absolute path.

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::world::World;
 use crate::context::hex;
+use crate::details::{ImageDetails, ImageStep};
 use crate::error::Error;
 use crate::facts::ImageFacts;
 use crate::image::ImageId;
@@ -33,6 +34,11 @@ impl FakeImage {
         Self { config: config.to_string().into_bytes(), size: 1 << 20 }
     }
 
+    /// Makes up an image with this configuration (OCI image specification, "Image Configuration").
+    pub fn configured(config: &serde_json::Value) -> Self {
+        Self { config: config.to_string().into_bytes(), size: 1 << 20 }
+    }
+
     /// Returns the configuration's bytes.
     pub fn config(&self) -> &[u8] {
         &self.config
@@ -51,6 +57,14 @@ pub(super) struct KeptImage {
     config: Vec<u8>,
     pub(super) has_health_check: bool,
     pub(super) env: Vec<String>,
+    details: ImageDetails,
+}
+
+impl KeptImage {
+    pub(super) fn details(&self) -> ImageDetails {
+        // Names come and go.
+        ImageDetails { facts: self.facts.clone(), ..self.details.clone() }
+    }
 }
 
 /// `manifest.json` of an archive in `docker save` form.
@@ -69,7 +83,13 @@ struct SavedImage {
 #[derive(Deserialize)]
 struct Config {
     architecture: String,
+    #[serde(default)]
+    os: String,
+    variant: Option<String>,
+    author: Option<String>,
     created: Option<String>,
+    #[serde(default)]
+    history: Vec<Step>,
     #[serde(default, rename = "config")]
     run: Option<RunConfig>,
     #[serde(default)]
@@ -84,7 +104,39 @@ struct RunConfig {
     #[serde(default)]
     env: Option<Vec<String>>,
     #[serde(default)]
-    healthcheck: Option<serde_json::Value>,
+    healthcheck: Option<HealthCheck>,
+    #[serde(default)]
+    entrypoint: Option<Vec<String>>,
+    #[serde(default)]
+    cmd: Option<Vec<String>>,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    working_dir: Option<String>,
+    #[serde(default)]
+    exposed_ports: Option<Names>,
+    #[serde(default)]
+    volumes: Option<Names>,
+    #[serde(default)]
+    stop_signal: Option<String>,
+}
+
+/// Names, each with an empty object.
+type Names = BTreeMap<String, serde_json::Value>;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct HealthCheck {
+    #[serde(default)]
+    test: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    created: Option<String>,
+    #[serde(default)]
+    created_by: String,
+    comment: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -204,22 +256,7 @@ impl World {
     }
 
     fn keep(&mut self, id: &ImageId, config: Config, bytes: Vec<u8>, size: u64) {
-        let run = config.run.unwrap_or_default();
-        self.images.entry(id.clone()).or_insert_with(|| KeptImage {
-            facts: ImageFacts {
-                id: id.clone(),
-                tags: Vec::new(),
-                digests: Vec::new(),
-                labels: run.labels.unwrap_or_default(),
-                architecture: config.architecture,
-                size,
-                created: config.created,
-                layers: config.rootfs.diff_ids,
-            },
-            config: bytes,
-            has_health_check: run.healthcheck.is_some(),
-            env: run.env.unwrap_or_default(),
-        });
+        self.images.entry(id.clone()).or_insert_with(|| kept(id, config, bytes, size));
     }
 
     /// Returns an archive of an image; `None` when it is not there.
@@ -243,6 +280,49 @@ impl World {
         packed(&files)
             .map(Some)
             .map_err(|source| Error::Local { doing: "pack the image archive", source })
+    }
+}
+
+fn kept(id: &ImageId, config: Config, bytes: Vec<u8>, size: u64) -> KeptImage {
+    let run = config.run.unwrap_or_default();
+    let facts = ImageFacts {
+        id: id.clone(),
+        tags: Vec::new(),
+        digests: Vec::new(),
+        labels: run.labels.unwrap_or_default(),
+        architecture: config.architecture,
+        size,
+        created: config.created,
+        layers: config.rootfs.diff_ids,
+    };
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let names = |names: Option<Names>| names.unwrap_or_default().into_keys().collect();
+    let (env, has_health_check) = (run.env.unwrap_or_default(), run.healthcheck.is_some());
+    let details = ImageDetails {
+        facts: facts.clone(),
+        os: config.os,
+        variant: said(config.variant),
+        author: said(config.author),
+        entrypoint: run.entrypoint.unwrap_or_default(),
+        command: run.cmd.unwrap_or_default(),
+        env: env.clone(),
+        user: said(run.user),
+        working_dir: said(run.working_dir),
+        ports: names(run.exposed_ports),
+        volumes: names(run.volumes),
+        stop_signal: said(run.stop_signal),
+        health_check: run.healthcheck.unwrap_or_default().test,
+        history: config.history.into_iter().map(step).collect(),
+    };
+    KeptImage { facts, config: bytes, has_health_check, env, details }
+}
+
+fn step(step: Step) -> ImageStep {
+    ImageStep {
+        created: step.created.as_deref().and_then(super::date::seconds),
+        created_by: step.created_by,
+        size: 0,
+        comment: step.comment.filter(|comment| !comment.is_empty()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 pub enum Op {
     Facts,
     Image,
+    ImageDetails,
     Images,
     LoadImage,
     SaveImage,
@@ -23,6 +24,7 @@ pub enum Op {
     CreateContainer,
     Upload,
     Download,
+    Changes,
     ReadArchive,
     WriteArchive,
     RenameContainer,
@@ -57,6 +59,7 @@ impl fmt::Display for Op {
         f.write_str(match self {
             Self::Facts => "facts",
             Self::Image => "image",
+            Self::ImageDetails => "image_details",
             Self::Images => "images",
             Self::LoadImage => "load_image",
             Self::SaveImage => "save_image",
@@ -72,6 +75,7 @@ impl fmt::Display for Op {
             Self::CreateContainer => "create_container",
             Self::Upload => "upload",
             Self::Download => "download",
+            Self::Changes => "changes",
             Self::ReadArchive => "read_archive",
             Self::WriteArchive => "write_archive",
             Self::RenameContainer => "rename_container",

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::images::read_archive;
+use super::images::{KeptImage, read_archive};
 use super::{FakeEngine, Files, Op, World};
+use crate::change::FileChange;
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
+use crate::details::ImageDetails;
 use crate::engine::{ArchiveStream, Engine, GuestFile};
 use crate::error::Error;
 use crate::exec::{ExecIo, ExecSpec};
@@ -29,6 +31,10 @@ impl Engine for FakeEngine {
 
     async fn image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
         self.call(Op::Image, name, |world| Ok(world.kept(name).map(|image| image.facts.clone())))
+    }
+
+    async fn image_details(&self, name: &str) -> Result<Option<ImageDetails>, Error> {
+        self.call(Op::ImageDetails, name, |world| Ok(world.kept(name).map(KeptImage::details)))
     }
 
     async fn images(&self, label: &str) -> Result<Vec<ImageFacts>, Error> {
@@ -130,6 +136,10 @@ impl Engine for FakeEngine {
 
     async fn download(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
         self.call(Op::Download, container, |world| world.get(container, path))
+    }
+
+    async fn changes(&self, container: &str) -> Result<Vec<FileChange>, Error> {
+        self.call(Op::Changes, container, |world| world.changes(container))
     }
 
     async fn read_archive(

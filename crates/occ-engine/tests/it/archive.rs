@@ -20,7 +20,11 @@ pub(crate) fn saved_image(name: &str, labels: &[(&str, &str)]) -> Vec<u8> {
     let labels: BTreeMap<_, _> = labels.iter().copied().collect();
     let config = serde_json::json!({
         "architecture": architecture(), "os": "linux", "created": "2026-01-01T00:00:00Z",
-        "config": { "Labels": labels, "Env": ["PATH=/bin", "FROM_IMAGE=yes"], "Cmd": ["/bin/sh"] },
+        "author": "somebody",
+        "config": {
+            "Labels": labels, "Env": ["PATH=/bin", "FROM_IMAGE=yes"], "Cmd": ["/bin/sh"],
+            "ExposedPorts": { "4097/tcp": {}, "4096/tcp": {} }, "WorkingDir": "/tmp",
+        },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))] },
         "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": "test" }],
     })

@@ -39,6 +39,7 @@ conformance! { [
     acting_on_a_container_that_is_not_there_is_not_found
     an_engine_says_what_it_is
     a_loaded_image_is_found_by_name_and_by_id_with_its_labels
+    an_image_is_told_with_its_configuration_and_its_history
     loading_tells_how_far_it_is
     an_image_is_exported_as_it_was_loaded
     layers_that_are_there_need_not_be_in_an_archive_where_the_engine_says_so
@@ -63,6 +64,7 @@ conformance! { [
     a_folder_that_does_not_exist_is_refused_and_not_created
     too_little_memory_is_refused
     a_file_put_in_can_be_taken_out_before_and_after_the_start
+    what_became_of_a_containers_files_is_told
     a_paused_container_is_seen_and_woken
     a_paused_container_can_be_stopped_and_removed
     a_container_that_fails_is_started_again_by_its_policy

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use occ_engine::{
-    ContainerSpec, Error, Event, ExecIo, ExecSpec, GuestFile, HealthCheck, Isolation, Limits,
-    LogsQuery, Mount, Network, Phase, RestartPolicy, Source, silent,
+    ContainerSpec, Error, Event, ExecIo, ExecSpec, FileChange, FileChangeKind, GuestFile,
+    HealthCheck, Isolation, Limits, LogsQuery, Mount, Network, Phase, RestartPolicy, Source,
+    silent,
 };
 
 use crate::archive::{
@@ -52,6 +53,7 @@ pub(crate) async fn absence_is_an_answer_and_removing_nothing_succeeds<E: Outsid
 ) {
     let name = bench.name("absent");
     assert_eq!(bench.engine.image(&name).await.unwrap(), None);
+    assert_eq!(bench.engine.image_details(&name).await.unwrap(), None);
     assert_eq!(bench.engine.volume(&name).await.unwrap(), None);
     assert_eq!(bench.engine.container(&name).await.unwrap(), None);
     bench.engine.remove_image(&name).await.unwrap();
@@ -77,6 +79,7 @@ pub(crate) async fn acting_on_a_container_that_is_not_there_is_not_found<E: Outs
     assert_error!(engine.logs(&name, &LogsQuery::default()).await, Error::NotFound { .. });
     assert_error!(engine.upload(&name, &[secret("/run/x")]).await, Error::NotFound { .. });
     assert_error!(engine.download(&name, "/run/x").await, Error::NotFound { .. });
+    assert_error!(engine.changes(&name).await, Error::NotFound { .. });
     assert_error!(engine.exec(&name, &exec_of("true"), no_io()).await, Error::NotFound { .. });
 }
 
@@ -121,6 +124,33 @@ pub(crate) async fn an_image_is_exported_as_it_was_loaded<E: Outside>(bench: &Be
         assert_eq!(layers.collect::<Vec<_>>(), there.layers);
     }
     assert!(bench.engine.save_image(&bench.name("absent")).await.unwrap().is_none());
+}
+
+pub(crate) async fn an_image_is_told_with_its_configuration_and_its_history<E: Outside>(
+    bench: &Bench<E>,
+) {
+    let facts = bench.engine.image(&bench.image_name).await.unwrap().unwrap();
+    let details = bench.engine.image_details(&bench.image_name).await.unwrap().unwrap();
+    assert_eq!(bench.engine.image_details(&facts.id.0).await.unwrap().unwrap(), details);
+    assert_eq!((details.facts, details.os.as_str()), (facts, "linux"));
+    assert_eq!(details.author.as_deref(), Some("somebody"));
+    assert_eq!((details.entrypoint, details.command), (vec![], vec!["/bin/sh".to_owned()]));
+    assert_eq!(details.env, ["PATH=/bin", "FROM_IMAGE=yes"]);
+    assert_eq!(details.ports, ["4096/tcp", "4097/tcp"]);
+    assert_eq!((details.user, details.working_dir.as_deref()), (None, Some("/tmp")));
+    let [step] = details.history.as_slice() else { panic!("{:?}", details.history) };
+    assert_eq!((step.created_by.as_str(), step.created), ("test", Some(1_767_225_600)));
+}
+
+pub(crate) async fn what_became_of_a_containers_files_is_told<E: Outside>(bench: &Bench<E>) {
+    let (engine, spec) = (&bench.engine, bench.spec("box", RUNS));
+    engine.create_container(&spec).await.unwrap();
+    engine.upload(&spec.name, &[secret("/etc/b")]).await.unwrap();
+    engine.start_container(&spec.name).await.unwrap();
+    let changes = engine.changes(&spec.name).await.unwrap();
+    let added = FileChange { path: "/etc/b".to_owned(), kind: FileChangeKind::Added };
+    assert!(changes.contains(&added), "{changes:?}");
+    assert!(changes.iter().all(|change| !change.path.starts_with("/bin/")), "{changes:?}");
 }
 
 pub(crate) async fn loading_tells_how_far_it_is<E: Outside>(bench: &Bench<E>) {

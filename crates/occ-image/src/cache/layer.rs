@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use occ_layer::tree::LayerTree;
 use occ_layer::{Compression, Packed, WriteError, compress, decompress, pack};
-use occ_oci::{DiffId, LayerDigest, Verifying};
+use occ_oci::{Algorithm, DiffId, Digest, Hasher, LayerDigest, Verifying};
 use serde::{Deserialize, Serialize};
 
 use super::Cache;
@@ -67,6 +67,40 @@ impl Layer {
         let file = BufReader::with_capacity(1 << 18, File::open(&self.blob.path)?);
         let archive = decompress(file, self.blob.compression)?;
         Ok(Verifying::new(Box::new(archive), self.diff_id.digest().clone(), self.size))
+    }
+}
+
+impl Layer {
+    /// Returns the SHA-256 of a plain file in the layer by its absolute path inside; `None` when the layer has no
+    /// such file.
+    ///
+    /// # Errors
+    /// When the layer cannot be read or is not what it was.
+    pub fn digest_of(&self, path: &str) -> io::Result<Option<Digest>> {
+        let mut archive = tar::Archive::new(self.open()?);
+        let mut found = None;
+        for entry in archive.entries()? {
+            let entry = entry?;
+            let here = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+            if here == path.trim_start_matches('/') {
+                found = Some(digest(entry)?);
+                break;
+            }
+        }
+        // What was read counts only once the layer is known to be what it was.
+        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        Ok(found)
+    }
+}
+
+fn digest(mut file: impl Read) -> io::Result<Digest> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&piece[..read]),
+        }
     }
 }
 

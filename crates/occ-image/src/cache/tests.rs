@@ -70,6 +70,20 @@ fn overwrite(path: &Path) {
 }
 
 #[test]
+fn a_file_of_a_kept_layer_is_known_by_its_digest_unless_the_layer_is_damaged() {
+    let bench = Bench::new();
+    bench.with(false, |cache| {
+        let part = Part::Guest;
+        let layer = cache.put(&key("a"), &part, Compression::Gzip, tree("x")).expect("kept");
+        let expected = Digest::sha256("x".repeat(1000).as_bytes());
+        assert_eq!(layer.digest_of("/etc/file").expect("readable"), Some(expected));
+        assert_eq!(layer.digest_of("/etc/other").expect("readable"), None);
+        overwrite(&layer.blob.path);
+        assert!(layer.digest_of("/etc/file").is_err());
+    });
+}
+
+#[test]
 fn a_kept_layer_comes_in_every_form_that_is_asked_for() {
     let bench = Bench::new();
     bench.with(false, |cache| {

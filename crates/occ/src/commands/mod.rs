@@ -10,8 +10,10 @@ pub(crate) mod doctor;
 mod entries;
 pub(crate) mod env;
 pub(crate) mod exec;
+mod gathered;
 pub(crate) mod history;
 pub(crate) mod host;
+pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod install;
 pub(crate) mod logs;
@@ -20,6 +22,7 @@ pub(crate) mod man;
 pub(crate) mod mount;
 pub(crate) mod password;
 pub(crate) mod policy;
+pub(crate) mod provenance;
 pub(crate) mod prune;
 pub(crate) mod reset;
 pub(crate) mod restart;
@@ -81,6 +84,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Sign(args) => sign::run(&args, context),
         Command::Attest(args) => attest::run(&args, context),
         Command::Trust(command) => trust::run(command, context),
+        Command::Identity(args) => identity::run(&args, context),
+        Command::Provenance(args) => provenance::run(&args, context),
         Command::Smoke(args) => smoke::run(&args, context),
         Command::Soak(args) => soak::run(&args, context),
         Command::Policy(command) => policy::run(command, context),

@@ -5,18 +5,19 @@ mod ask;
 mod foreground;
 mod given;
 mod image;
+mod permit;
 mod settings;
 mod version;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use occ_engine::{Docker, ImageId};
+use occ_engine::{Docker, Engine as _, ImageId};
 use occ_image::{BuildError, LockRequest, guest};
 use occ_sandbox::{
     ARRIVING, Acquire, ApplyError, Consent, Decision, ImageBuilder, ImageSource, Known, Lock,
-    Observation, Outcome, Plan, Question, SandboxSpec, apply, bring, drifts_once_stopped, observe,
-    plan_restart, plan_start,
+    Observation, Outcome, Plan, Question, Reuse, SandboxSpec, Step, apply, bring,
+    drifts_once_stopped, observe, plan_restart, plan_start,
 };
 use serde_json::json;
 
@@ -62,6 +63,12 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
     let mut locked_anew = false;
     loop {
         let plan = settle(&spec, &mut settings, context, &engine, &workshop).await?;
+        if settings.permit.is_some() && brings(&plan) && spec.acquire == Acquire::WhenMissing {
+            // It can be judged once it is there: it is brought by itself first.
+            spec.acquire = Acquire::Anew(Reuse::Kept);
+            continue;
+        }
+        permit(&plan, &spec, &settings, context, &engine).await?;
         let Some(lock) = lock.as_ref() else {
             let plan = with_start(plan, spec, &mut settings, context, &engine, &workshop).await?;
             return show_plan(&plan, context);
@@ -99,6 +106,31 @@ pub(crate) async fn start(mut settings: StartSettings, context: &Context) -> Res
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether a plan begins with an image that is brought.
+fn brings(plan: &Plan) -> bool {
+    matches!(plan.steps.first(), Some(Step::Pull { .. } | Step::Build { .. }))
+}
+
+/// Refuses to go on with an image that is not good for what the start is for. One that is still to be brought
+/// is asked about when it is there.
+async fn permit(
+    plan: &Plan,
+    spec: &SandboxSpec,
+    settings: &StartSettings,
+    context: &Context,
+    engine: &Docker,
+) -> Result<(), Failure> {
+    let Some(permit) = settings.permit.as_ref().filter(|_| !brings(plan)) else { return Ok(()) };
+    let image = match &plan.image {
+        Some(image) => Some(image.clone()),
+        None => engine.container(&spec.instance.container()).await?.map(|state| state.image),
+    };
+    match image {
+        Some(image) => permit.ask(&image, engine, context).await,
+        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 39] = [
     "setup",
     "start",
     "stop",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 37] = [
     "mount",
     "env",
     "secret",
+    "identity",
+    "provenance",
     "policy",
     "image",
     "sign",

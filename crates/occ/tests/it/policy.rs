@@ -152,6 +152,32 @@ fn cases_that_come_out_otherwise_are_exit_3() {
 }
 
 #[test]
+fn a_document_is_written_from_facts_and_checked_against_them() {
+    let bench = bench();
+    let document = bench.run(["provenance", "--facts", &example()]).success();
+    let document = document.prints("# Provenance: `mova/opencode-engine:11b3927`");
+    let document = document.prints("**Status**: NOT VERIFIED, NOT REPRODUCIBLE");
+    let committed = write(&bench, "PROVENANCE.md", &document.stdout);
+    let check = ["provenance", "--facts", &example(), "--check", &committed];
+    bench.run(check).success();
+    let changed = document.stdout.replace("5eb2145b", "00000000");
+    fs::write(&committed, changed).unwrap();
+    bench
+        .run(check)
+        .code(3)
+        .prints("- - **Revision of the base**: `00000000")
+        .prints("+ - **Revision of the base**: `5eb2145b")
+        .says("the document no longer says what is so");
+    let json = bench.run(["provenance", "--facts", &example(), "--json"]).success();
+    fs::write(&committed, &json.stdout).unwrap();
+    bench.run(check).success();
+    fs::write(&committed, json.stdout.replace("5eb2145b", "00000000")).unwrap();
+    bench.run(check).code(3).prints("sections differs");
+    fs::write(&committed, "{ \"schema\": \"occ/status\" }").unwrap();
+    bench.run(check).code(4).says("it is no provenance");
+}
+
+#[test]
 fn schemas_are_printed() {
     let bench = bench();
     for (of, title) in [

@@ -13,14 +13,14 @@ const IDENTITY: &str =
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// A bench with an image in a registry, pushed out of a layout.
-struct Desk {
-    bench: Bench,
-    name: String,
-    layout: String,
+pub(crate) struct Desk {
+    pub(crate) bench: Bench,
+    pub(crate) name: String,
+    pub(crate) layout: String,
 }
 
 impl Desk {
-    fn at(host: &str) -> Self {
+    pub(crate) fn at(host: &str) -> Self {
         let bench = bench();
         let layout = bench.folder().join("layout");
         image(&["lower", "the upper one"]).write_layout(&layout, "base");
@@ -31,19 +31,19 @@ impl Desk {
     }
 
     /// Makes a key, and returns where it and its public half are.
-    fn key(&self, name: &str) -> (String, String) {
+    pub(crate) fn key(&self, name: &str) -> (String, String) {
         let path = self.bench.folder().join(name).display().to_string();
         self.bench.run(["trust", "key", &path]).success().prints(&path);
         (path.clone(), format!("{path}.pub"))
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.bench.folder().join(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }
 
-    fn sign(&self, more: &[&str]) -> Value {
+    pub(crate) fn sign(&self, more: &[&str]) -> Value {
         let words = [&["sign", &self.name, "--json"], more].concat();
         self.bench.run(words).success().data()
     }

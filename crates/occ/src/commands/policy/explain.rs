@@ -7,6 +7,7 @@ use occ_policy::{FactName, Facts, Value, Verdict};
 use serde_json::json;
 
 use super::{PolicyArgs, report};
+use crate::commands::gathered::observed;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,9 +18,13 @@ use crate::policy::read_facts;
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     policy: PolicyArgs,
+    /// An image of the container engine by name or id, or a sandbox by its instance's name; the sandbox
+    /// without it
+    #[arg(value_name = "IMAGE|INSTANCE")]
+    what: Option<String>,
     /// Judge by the facts in this file, and look at no image
-    #[arg(long, value_name = "FILE")]
-    facts: PathBuf,
+    #[arg(long, value_name = "FILE", conflicts_with = "what")]
+    facts: Option<PathBuf>,
     /// Judge for this environment only
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -28,7 +33,12 @@ pub(crate) struct ExplainArgs {
 /// Runs `occ policy explain`.
 pub(crate) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure> {
     let judge = args.policy.judge(context)?;
-    let facts = read_facts(&args.facts)?;
+    // A name that the policy does not have is said before anything is looked at.
+    args.environment.as_deref().map(|name| judge.policy.environment(name)).transpose()?;
+    let facts = match &args.facts {
+        Some(path) => read_facts(path)?,
+        None => observed(args.what.as_deref(), context)?,
+    };
     let verdicts = match &args.environment {
         Some(name) => vec![judge.policy.judge_for(judge.policy.environment(name)?, &facts)],
         None => judge.policy.judge(&facts),

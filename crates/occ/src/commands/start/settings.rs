@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::given::GivenArgs;
 use super::image::{ImageArgs, ImageFlag, ImageWish};
+use super::permit::Permit;
 use crate::config::{Config, Layers, Origin, find};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +29,9 @@ pub(crate) struct StartCommand {
     /// Stay with the sandbox and end with it, as a service does; Ctrl-C stops it
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) foreground: bool,
+    /// Start it only if the policy approves its image for this environment (see `occ policy`)
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
     #[command(flatten)]
     image: ImageArgs,
 }
@@ -36,8 +40,10 @@ impl StartCommand {
     /// Returns the settings.
     pub(super) fn resolve(&self, context: &Context) -> Result<StartSettings, Failure> {
         let image = self.image.wish()?;
+        let permit = self.environment.as_deref().map(|name| Permit::of(name, context));
+        let permit = permit.transpose()?;
         let settings = StartSettings::resolve(&self.start, context)?;
-        Ok(StartSettings { image, ..settings })
+        Ok(StartSettings { image, permit, ..settings })
     }
 }
 
@@ -90,6 +96,8 @@ pub(crate) struct StartSettings {
     told: Arc<AtomicBool>,
     pub(in crate::commands) consent: Consent,
     pub(super) image: ImageWish,
+    /// What the image must be good for, where that was said.
+    pub(super) permit: Option<Permit>,
     pub(super) dry_run: bool,
     pub(super) open: bool,
     /// What becomes of a sandbox that runs.
@@ -141,6 +149,7 @@ impl StartSettings {
             told: Arc::new(AtomicBool::new(false)),
             consent: Consent::none(),
             image: ImageWish::default(),
+            permit: None,
             dry_run: false,
             open: false,
             running: Running::GoesOn,
@@ -156,6 +165,12 @@ impl StartSettings {
         let settings = Self::again(context)?;
         let open = settings.layers.config().open_browser;
         Ok(Self { consent, open, silent: false, ..settings })
+    }
+
+    /// The settings of a sandbox that is looked at and not touched.
+    pub(in crate::commands) fn standing(context: &Context) -> Result<Self, Failure> {
+        let told = Arc::new(AtomicBool::new(true));
+        Ok(Self { dry_run: true, told, ..Self::again(context)? })
     }
 
     /// Returns whether questions that need no answer are asked: not where every answer is yes.
@@ -202,6 +217,7 @@ impl StartSettings {
             told: Arc::new(AtomicBool::new(false)),
             consent,
             image: ImageWish::default(),
+            permit: None,
             dry_run: args.dry_run,
             open,
             running: Running::GoesOn,

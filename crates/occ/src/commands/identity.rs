@@ -1,0 +1,179 @@
+//! `occ identity`: which image it is, and whether a sandbox runs what it should.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use occ_engine::{ContainerState, Docker, Engine as _, ImageId};
+use occ_image::guest;
+use occ_oci::Digest;
+use occ_sandbox::{Instance, drift};
+use serde_json::json;
+
+use super::{existing_container, start, status};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::identity::{
+    Difference, Expectation, Identity, Outcome, Running, Seen, checks, plain, text,
+};
+use crate::own_image::OwnImage;
+
+/// Arguments of `occ identity`.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArgs {
+    /// An image of the container engine by name or id, or a sandbox by its instance's name; the sandbox
+    /// without it
+    #[arg(value_name = "IMAGE|INSTANCE")]
+    what: Option<String>,
+    /// Compare with what this command printed with --json before, or with a digest; end with 3 on any difference
+    #[arg(long, value_name = "FILE|DIGEST")]
+    expect: Option<String>,
+}
+
+/// What is looked at.
+pub(super) enum Subject {
+    /// An image by its name in the engine.
+    Image(String),
+    /// An image by its id.
+    Id(ImageId),
+    /// The image of a sandbox, and the sandbox with what a command about it is given.
+    Sandbox(Box<ContainerState>, Box<Context>),
+}
+
+/// Runs `occ identity`.
+pub(crate) fn run(args: &IdentityArgs, context: &Context) -> Result<Exit, Failure> {
+    let expectation = args.expect.as_deref().map(expectation).transpose()?;
+    let identity = context.block_on(async {
+        let engine = context.engine()?;
+        let subject = Subject::find(args.what.as_deref(), &engine, context).await?;
+        let (mut identity, own) = subject.identify(&engine, context).await?;
+        if let Subject::Sandbox(state, context) = &subject {
+            identity.sandbox = Some(running(state, own.as_ref(), &engine, context).await?);
+        }
+        Ok(identity)
+    })?;
+    let differences =
+        expectation.map(|expected| expected.differences(&identity)).unwrap_or_default();
+    let data = json!({ "identity": identity, "differences": differences });
+    let text = text(&identity) + &differences.iter().map(line).collect::<String>();
+    context.terminal.result("occ/identity", &data, &text)?;
+    Ok(exit(&identity, &differences, context))
+}
+
+fn exit(identity: &Identity, differences: &[Difference], context: &Context) -> Exit {
+    let checks = identity.sandbox.iter().flat_map(|sandbox| &sandbox.checks);
+    let failed: Vec<&str> = checks
+        .filter(|check| check.outcome == Outcome::Differs)
+        .map(|check| check.name)
+        .chain(differences.iter().map(|difference| difference.field.as_str()))
+        .collect();
+    if failed.is_empty() {
+        return Exit::Done;
+    }
+    context.terminal.say(&format!("not as it should be: {}", failed.join(", ")));
+    Exit::Refused
+}
+
+fn line(difference: &Difference) -> String {
+    let Difference { field, expected, found } = difference;
+    let said = format!("{field}: expected {expected}, found {found}");
+    format!("{:<13}{}\n", "Difference:", plain(&said))
+}
+
+/// Reads what is expected: a digest, or a file.
+fn expectation(text: &str) -> Result<Expectation, Failure> {
+    if text.parse::<Digest>().is_ok() {
+        return Ok(Expectation::Digest(text.to_owned()));
+    }
+    let path = PathBuf::from(text);
+    let unreadable = |why: String| {
+        Failure::new(Exit::Config, format!("cannot read the expectation {text}: {why}"))
+            .hint("save one: occ identity --json > identity.json")
+    };
+    let saved = fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+    Expectation::saved(&saved).map_err(|error| unreadable(error.to_string()))
+}
+
+impl Subject {
+    /// Finds what a name means: a sandbox of that name where there is one, else an image.
+    pub(super) async fn find(
+        name: Option<&str>,
+        engine: &Docker,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let sandbox = |state, context| Self::Sandbox(Box::new(state), Box::new(context));
+        let Some(name) = name else {
+            let context = context.of_instance(context.instance.clone());
+            return Ok(sandbox(existing_container(engine, &context).await?, context));
+        };
+        if let Ok(instance) = name.parse::<Instance>() {
+            let context = context.of_instance(instance);
+            let state = engine.container(&context.instance.container()).await?;
+            if state.is_some_and(|state| state.labels.contains_key(guest::LABEL_INSTANCE)) {
+                return Ok(sandbox(existing_container(engine, &context).await?, context));
+            }
+        }
+        Ok(Self::Image(name.to_owned()))
+    }
+
+    /// Looks at the image, and at what recipe and lock say of it.
+    pub(super) async fn identify(
+        &self,
+        engine: &Docker,
+        context: &Context,
+    ) -> Result<(Identity, Option<OwnImage>), Failure> {
+        let asked = match self {
+            Self::Image(name) => name,
+            Self::Id(id) => &id.0,
+            Self::Sandbox(state, _) => &state.image.0,
+        };
+        let details = engine.image_details(asked).await?.ok_or_else(|| {
+            Failure::new(Exit::Failed, format!("the engine has no image {}", plain(asked)))
+                .hint("see which it has: occ image ls")
+                .hint("or bring it: occ image pull REFERENCE")
+        })?;
+        let name = match self {
+            Self::Image(name) => name.clone(),
+            Self::Id(_) | Self::Sandbox(..) => {
+                let named = details.facts.digests.first().or(details.facts.tags.first());
+                named.cloned().unwrap_or_else(|| asked.clone())
+            }
+        };
+        let identity = Identity::of(&name, details);
+        let own = OwnImage::find(&identity, context).await?;
+        Ok((identity, own))
+    }
+}
+
+async fn running(
+    state: &ContainerState,
+    own: Option<&OwnImage>,
+    engine: &Docker,
+    context: &Context,
+) -> Result<Running, Failure> {
+    let name = &state.name;
+    let (binary, changes) =
+        tokio::try_join!(engine.download(name, guest::OPENCODE), engine.changes(name))?;
+    let foreign = || Err("the image is none of ours".to_owned());
+    let drift =
+        match start::StartSettings::standing(context).and_then(|settings| settings.wish(context)) {
+            Ok((spec, _)) => Ok(drift(&spec, state)),
+            Err(failure) => Err(failure.message),
+        };
+    let seen = Seen {
+        container: state.clone(),
+        record: context.home().record().0,
+        binary: binary.map(|bytes| Digest::sha256(&bytes)),
+        locked: own.map_or_else(foreign, |own| own.binary.clone()),
+        changes,
+        drift,
+    };
+    Ok(Running {
+        instance: context.instance.name().to_owned(),
+        container: name.clone(),
+        container_id: state.id.0.clone(),
+        state: status::phase(Some(state)),
+        checks: checks(&seen),
+    })
+}

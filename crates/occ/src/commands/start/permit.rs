@@ -1,0 +1,53 @@
+//! Whether a sandbox's image may be used for what it is started for.
+
+use occ_engine::{Docker, ImageId};
+use occ_policy::{Environment, Policy};
+
+use crate::commands::gathered::gather;
+use crate::commands::identity::Subject;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::policy::Judge;
+
+/// An environment that a start is for, and the policy that says what may run there.
+#[derive(Debug, Clone)]
+pub(crate) struct Permit {
+    policy: Policy,
+    environment: Environment,
+}
+
+impl Permit {
+    /// Finds the environment in the user's own policy, or in the built-in one.
+    pub(super) fn of(name: &str, context: &Context) -> Result<Self, Failure> {
+        let policy = Judge::choose(None, &context.env)?.policy;
+        let environment = policy.environment(name)?.clone();
+        Ok(Self { policy, environment })
+    }
+
+    /// Refuses an image that may not be used there; says what goes with an approval.
+    pub(super) async fn ask(
+        &self,
+        image: &ImageId,
+        engine: &Docker,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let facts = gather(&Subject::Id(image.clone()), engine, context).await?;
+        let verdict = self.policy.judge_for(&self.environment, &facts);
+        let name = &self.environment.name;
+        if verdict.is_approved() {
+            for note in &verdict.notes {
+                context.terminal.say(&format!("{name}: {note}"));
+            }
+            return Ok(());
+        }
+        let message = format!("its image may not be used here: {name}");
+        let mut failure = Failure::new(Exit::Refused, message);
+        for ruled in verdict.reasons() {
+            let because: Vec<String> = ruled.because.iter().map(ToString::to_string).collect();
+            failure.causes.push(format!("{}: {}", ruled.reason(), because.join("; ")));
+            failure.hints.extend(ruled.advice.clone());
+        }
+        Err(failure)
+    }
+}
