@@ -171,7 +171,7 @@ impl SandboxSpec {
         let mut stage = self.container(image);
         let ending = format!(".stage-{tag}");
         stage.name.push_str(&ending);
-        stage.hostname = "stage".to_owned();
+        "stage".clone_into(&mut stage.hostname);
         stage.labels = self.claim().labels().into_iter().collect();
         stage.restart = RestartPolicy::No;
         for publish in &mut stage.publish {

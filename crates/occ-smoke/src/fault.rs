@@ -1,6 +1,6 @@
 //! Why an assertion does not hold.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::time::Duration;
 
 use occ_opencode::{DoorError, NotReady};
@@ -53,6 +53,11 @@ impl Fault {
         }
         said
     }
+}
+
+/// Demands that something holds, and says what is wrong otherwise.
+pub(crate) fn demand(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(Fault::Wrong(otherwise())) }
 }
 
 /// Demands that something is as expected, and says both otherwise.

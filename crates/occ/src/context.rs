@@ -51,19 +51,6 @@ impl Context {
         }
     }
 
-    /// Returns what a command about another instance is given.
-    pub(crate) fn of_instance(&self, instance: Instance) -> Self {
-        Self {
-            terminal: self.terminal.clone(),
-            env: self.env.clone(),
-            instance,
-            host: self.host.clone(),
-            way: OnceLock::new(),
-            cancel: self.cancel.clone(),
-            secrets: HostSecrets::new(&self.env),
-        }
-    }
-
     /// Returns the instance where a command that is typed next has to name it: a variable still does, a flag
     /// has to be repeated.
     pub(crate) fn instance_to_name(&self) -> Option<&Instance> {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::forget;
 use super::inside::said;
 use crate::check::Check;
-use crate::fault::{Fault, same};
+use crate::fault::{Fault, demand, same};
 use crate::record::Record;
 use crate::subject::{Life, Stopped, Subject};
 
@@ -33,10 +33,7 @@ pub(crate) async fn life(
         let client = starts(subject, life).await?;
         let listed: BTreeSet<_> = client.sessions().await?.into_iter().map(|one| one.id).collect();
         forget(&client, &session).await;
-        match listed.contains(&session.id) {
-            true => Ok(()),
-            false => Err(Fault::Wrong(format!("{} is not listed any more", session.id))),
-        }
+        demand(listed.contains(&session.id), || format!("{} is not listed any more", session.id))
     };
     record.check_within(Check::Survives, patience, work).await?;
     record.check(Check::Integrity, is_sound(subject)).await
@@ -60,8 +57,6 @@ async fn starts(subject: &Subject<'_>, life: &dyn Life) -> Result<Client, Fault>
 
 async fn is_sound(subject: &Subject<'_>) -> Result<(), Fault> {
     let said = said(subject, &[guest::OPENCODE, "db", "pragma integrity_check"]).await?;
-    match said.lines().any(|line| line.trim() == "ok") {
-        true => Ok(()),
-        false => Err(Fault::Wrong(format!("the database says {said:?}"))),
-    }
+    let is_sound = said.lines().any(|line| line.trim() == "ok");
+    demand(is_sound, || format!("the database says {said:?}"))
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::inside::said;
 use super::{Folder, forget};
 use crate::check::Check;
-use crate::fault::{Fault, same};
+use crate::fault::{Fault, demand, same};
 use crate::model::{Asked, Model, NAME, beside_model};
 use crate::record::Record;
 use crate::subject::Subject;
@@ -136,8 +136,6 @@ fn all_as_configured(asked: &[Asked]) -> Result<(), Fault> {
         same("the model", &one.model.as_deref(), &Some(NAME))?;
         same("whether it streams", &one.stream, &Some(true))?;
     }
-    match asked.iter().any(|one| one.tools > 0) {
-        true => Ok(()),
-        false => Err(Fault::wrong("no request offers the model a tool")),
-    }
+    let has_tools = asked.iter().any(|one| one.tools > 0);
+    demand(has_tools, || "no request offers the model a tool".to_owned())
 }

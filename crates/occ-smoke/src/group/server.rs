@@ -111,8 +111,11 @@ async fn has_page(client: &Client) -> Result<(), Fault> {
         return Err(Fault::wrong("/ is no web page"));
     }
     let text = String::from_utf8_lossy(&page.body);
-    let program =
-        text.split('"').find(|word| word.starts_with("/assets/index-") && word.ends_with(".js"));
+    let is_program = |word: &&str| {
+        word.strip_prefix("/assets/index-")
+            .is_some_and(|rest| rest.rsplit('.').next() == Some("js"))
+    };
+    let program = text.split('"').find(is_program);
     let program = program.ok_or_else(|| Fault::wrong("the web page names no program"))?;
     let answer = client.ask("GET", program, None).await?;
     same(&format!("the status of {program}"), &answer.status, &200)?;

@@ -2,14 +2,19 @@
 
 /// Returns the value below which this share of the values lies (nearest rank); nothing where there are none.
 pub(super) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a length is none of these"
+    )]
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied()
 }
 
 /// Returns how much `y` grows for each unit of `x` (least squares); nothing where that cannot be said.
 pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "counts and bytes far below 2^52")]
     let count = points.len() as f64;
     if points.len() < 3 {
         return None;

@@ -53,22 +53,24 @@ pub async fn soak(
             fault::ready(&course, &subject.client).await?;
             course.prepare().await
         };
-        match prepared.await {
-            Err(fault) => course.trouble("the soak could not begin", &fault),
-            Ok(()) => {
-                let workers = async {
-                    join_all((0..wish.concurrency).map(|n| work::work(&course, n))).await;
-                    // Who works decides when it is over.
-                    course.finish();
-                };
-                let listeners = join_all((0..LISTENERS).map(|_| listen::listen(&course)));
-                let (watched, disturbed) = (sample::sample(&course), fault::disturb(&course));
-                tokio::join!(workers, listeners, watched, disturbed);
-                sample::sample_once(&course).await;
-                course.clean_up().await;
-            }
+        if let Err(fault) = prepared.await {
+            course.trouble("the soak could not begin", &fault);
+        } else {
+            run(&course).await;
+            sample::sample_once(&course).await;
+            course.clean_up().await;
         }
         course.into_report()
     })
     .await
+}
+
+/// Lets everybody do what is theirs, until those who work are done.
+async fn run(course: &Course<'_>) {
+    let workers = async {
+        join_all((0..course.wish.concurrency).map(|n| work::work(course, n))).await;
+        course.finish();
+    };
+    let listeners = join_all((0..LISTENERS).map(|_| listen::listen(course)));
+    tokio::join!(workers, listeners, sample::sample(course), fault::disturb(course));
 }

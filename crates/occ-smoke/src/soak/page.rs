@@ -10,6 +10,9 @@ use crate::junit::escaped;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 120.0;
 
+/// One figure of a look.
+type Figure = fn(&Sample) -> f64;
+
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
 color:#222;background:#fff}table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;\
 border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto;\
@@ -76,8 +79,8 @@ fn curves(report: &SoakReport, page: &mut String) {
         format!("{:+.2} MB a minute once warm", growth / 1e6)
     });
     let memory = format!("Memory of the server, MB; {growth}");
-    #[allow(clippy::cast_precision_loss)]
-    let all: [(&str, fn(&Sample) -> f64); 7] = [
+    #[allow(clippy::cast_precision_loss, reason = "counts and bytes far below 2^52")]
+    let all: [(&str, Figure); 7] = [
         (&memory, |sample| sample.memory as f64 / 1e6),
         ("Open files of the server", |sample| sample.files as f64),
         ("Threads of the server", |sample| sample.threads as f64),

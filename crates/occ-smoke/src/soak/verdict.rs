@@ -19,7 +19,7 @@ const TELLING: f64 = 300.0;
 const FILES: u64 = 20;
 /// Most threads.
 const THREADS: u64 = 40;
-/// Largest write-ahead log, in bytes: twice the size at which SQLite empties it.
+/// Largest write-ahead log, in bytes: twice the size at which `SQLite` empties it.
 const JOURNAL: u64 = 8 << 20;
 /// Most that the server may log in each round, in bytes.
 const LOG: u64 = 16 * 1024;
@@ -167,7 +167,7 @@ fn growth(samples: &[(f64, Sample)]) -> Option<f64> {
     if end - begin < WARM + TELLING {
         return None;
     }
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "counts and bytes far below 2^52")]
     let point = |(at, sample): &(f64, Sample)| (at / 60.0, sample.memory as f64);
     let points: Vec<(f64, f64)> =
         run.iter().filter(|(at, _)| at - begin >= WARM).map(point).collect();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn memory_that_grows_is_told_from_a_warm_server_and_a_new_start() {
         let minute = |n: u64, process, megabytes: u64| {
-            #[allow(clippy::cast_precision_loss)]
+            #[allow(clippy::cast_precision_loss, reason = "counts and bytes far below 2^52")]
             sample(n as f64 * 60.0, process, megabytes * 1_000_000)
         };
         let grows: Vec<Timed> = (0..12).map(|n| minute(n, 7, 400 + 10 * n)).collect();

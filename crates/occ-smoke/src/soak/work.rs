@@ -87,7 +87,7 @@ impl Round<'_> {
             same("the sessions of the folder", &here, &vec![session.id.clone()])
         })
         .await?;
-        if self.number % TERMINAL == 0 {
+        if self.number.is_multiple_of(TERMINAL) {
             self.step("terminal", computes(client)).await?;
         }
         self.step("health", async {

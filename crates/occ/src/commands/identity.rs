@@ -104,11 +104,11 @@ impl Subject {
     ) -> Result<Self, Failure> {
         let sandbox = |state, context| Self::Sandbox(Box::new(state), Box::new(context));
         let Some(name) = name else {
-            let context = context.of_instance(context.instance.clone());
+            let context = context.of(&context.instance);
             return Ok(sandbox(existing_container(engine, &context).await?, context));
         };
         if let Ok(instance) = name.parse::<Instance>() {
-            let context = context.of_instance(instance);
+            let context = context.of(&instance);
             let state = engine.container(&context.instance.container()).await?;
             if state.is_some_and(|state| state.labels.contains_key(guest::LABEL_INSTANCE)) {
                 return Ok(sandbox(existing_container(engine, &context).await?, context));

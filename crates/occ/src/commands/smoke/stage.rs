@@ -117,7 +117,7 @@ impl Life for StageLife<'_> {
     fn start(&self) -> BoxFuture<'_, Result<Client, Fault>> {
         Box::pin(async {
             let address = self.stage.start().await.map_err(failed)?;
-            let reached = self.context.reach(address).map_err(unreached)?;
+            let reached = self.context.reach(address).map_err(|failure| unreached(&failure))?;
             let client = client(reached.address, self.stage.password());
             *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(reached);
             Ok(client)
@@ -126,8 +126,9 @@ impl Life for StageLife<'_> {
 
     fn on_small_disk(&self, size: u64) -> BoxFuture<'_, Result<Box<dyn Other + '_>, Fault>> {
         Box::pin(async move {
-            let spec = plain(self.context).map_err(unreached)?;
-            let stage = stage(self.engine, &spec, self.image).map_err(unreached)?;
+            let spec = plain(self.context).map_err(|failure| unreached(&failure))?;
+            let stage =
+                stage(self.engine, &spec, self.image).map_err(|failure| unreached(&failure))?;
             let stage = stage.on_small_disk(size);
             match started(&stage, self.context).await {
                 Ok(reached) => {
@@ -147,7 +148,7 @@ impl Life for StageLife<'_> {
 
 async fn started(stage: &Stage<'_, Docker>, context: &Context) -> Result<Reached, Fault> {
     stage.make().await.map_err(failed)?;
-    context.reach(stage.start().await.map_err(failed)?).map_err(unreached)
+    context.reach(stage.start().await.map_err(failed)?).map_err(|failure| unreached(&failure))
 }
 
 /// Another stage, beside the one that is examined.
@@ -186,9 +187,9 @@ impl Inside for OwnInside<'_> {
 }
 
 fn failed(error: ApplyError) -> Fault {
-    unreached(Failure::from(error))
+    unreached(&Failure::from(error))
 }
 
-fn unreached(failure: Failure) -> Fault {
+fn unreached(failure: &Failure) -> Fault {
     Fault::Wrong(failure.render().trim_end().to_owned())
 }
