@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Dialer {
             return Ok(stream);
         }
         let opened = async {
-            let found: Vec<_> = lookup_host((name.0.as_str(), name.1)).await?.collect();
+            let found = look_up(&name.0, name.1).await?;
             Ok((connect(origin, &found).await?, found))
         };
         let (stream, found) = opened.await.map_err(|source| unreachable(origin, source))?;
@@ -123,6 +123,14 @@ impl Dialer {
         let tls = self.authorities.client()?;
         Ok(Arc::clone(self.tls.get_or_init(|| tls)))
     }
+}
+
+/// Returns the addresses of a name. One name is known without asking anybody (RFC 6761, 6.3).
+async fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if name.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok(lookup_host((name, port)).await?.collect())
 }
 
 async fn connect(origin: &Origin, to: &[SocketAddr]) -> io::Result<TcpStream> {
