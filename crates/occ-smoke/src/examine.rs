@@ -7,6 +7,7 @@ use occ_opencode::Witness;
 
 use crate::check::{Check, Group};
 use crate::group;
+use crate::model::beside_model;
 use crate::record::Record;
 use crate::report::{Outcome, Report};
 use crate::subject::{Subject, Wish};
@@ -17,8 +18,7 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Examines an engine that has been started; whether it is ready is the first question. What a check made is
 /// removed by it: sessions, and one folder of `/tmp`.
 ///
-/// What is seen from inside is looked at while the server starts; the server itself does one thing at a time.
-/// `observer` hears of each check when it ended.
+/// What is seen from inside is looked at while the server starts. `observer` hears of each check when it ended.
 pub async fn examine(
     mut subject: Subject<'_>,
     wish: Wish,
@@ -38,11 +38,18 @@ pub async fn examine(
         tokio::join!(group::ready(subject, ended, &record), group::inside(subject, &record),);
     if ready.is_some() {
         let folder = group::Folder::make(subject).await;
-        group::session(subject, &record, &folder).await;
-        group::server(subject, &record).await;
-        group::terminal(subject, &record).await;
         if wish.model {
-            group::model(subject, &record, &folder).await;
+            beside_model(subject.inside, async |model| {
+                // Before anything is done in the folder: its configuration is read once.
+                let asks = group::configure(subject, &record, &folder, model).await;
+                without_model(subject, &record, &folder).await;
+                if asks.is_some() {
+                    group::model(subject, &record, &folder, model).await;
+                }
+            })
+            .await;
+        } else {
+            without_model(subject, &record, &folder).await;
         }
         folder.remove(subject).await;
         if let Some(life) = subject.life {
@@ -57,4 +64,11 @@ pub async fn examine(
     }
     let exchanges = exchanges.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     Report { outcomes: record.into_outcomes(), exchanges, took: begun.elapsed() }
+}
+
+/// Everything that needs no model, one after the other: the server does one thing at a time.
+async fn without_model(subject: &Subject<'_>, record: &Record<'_>, folder: &group::Folder) {
+    group::session(subject, record, folder).await;
+    group::server(subject, record).await;
+    group::terminal(subject, record).await;
 }

@@ -8,9 +8,10 @@ use occ_opencode::{Client, Expect, wait_ready};
 use tokio::time::Instant;
 
 use super::forget;
-use super::inside::said;
+use super::inside::said_by;
 use crate::check::Check;
 use crate::fault::{Fault, demand, same};
+use crate::inside::Inside;
 use crate::record::Record;
 use crate::subject::{Life, Stopped, Subject};
 
@@ -36,7 +37,7 @@ pub(crate) async fn life(
         demand(listed.contains(&session.id), || format!("{} is not listed any more", session.id))
     };
     record.check_within(Check::Survives, patience, work).await?;
-    record.check(Check::Integrity, is_sound(subject)).await
+    record.check(Check::Integrity, is_sound(subject.inside)).await
 }
 
 async fn stops(life: &dyn Life) -> Result<(), Fault> {
@@ -55,8 +56,15 @@ async fn starts(subject: &Subject<'_>, life: &dyn Life) -> Result<Client, Fault>
     Ok(client)
 }
 
-async fn is_sound(subject: &Subject<'_>) -> Result<(), Fault> {
-    let said = said(subject, &[guest::OPENCODE, "db", "pragma integrity_check"]).await?;
-    let is_sound = said.lines().any(|line| line.trim() == "ok");
-    demand(is_sound, || format!("the database says {said:?}"))
+/// Asks `SQLite` itself, through the program's own, which starts faster so than opencode does.
+const INTEGRITY: &str = "const { Database } = require('bun:sqlite'); \
+const data = process.env.XDG_DATA_HOME ?? `${process.env.HOME}/.local/share`; \
+const database = new Database(`${data}/opencode/opencode.db`); \
+console.log(database.query('pragma integrity_check').get().integrity_check)";
+
+/// Demands that the database is sound.
+pub(crate) async fn is_sound(inside: &dyn Inside) -> Result<(), Fault> {
+    let command = ["env", "BUN_BE_BUN=1", guest::OPENCODE, "-e", INTEGRITY];
+    let said = said_by(inside, &command).await?;
+    demand(said == "ok", || format!("the database says {said:?}"))
 }

@@ -10,7 +10,7 @@ use super::inside::said;
 use super::{Folder, forget};
 use crate::check::Check;
 use crate::fault::{Fault, demand, same};
-use crate::model::{Asked, Model, NAME, beside_model};
+use crate::model::{Asked, Model, NAME};
 use crate::record::Record;
 use crate::subject::Subject;
 
@@ -22,33 +22,35 @@ const ABORT: Duration = Duration::from_secs(10);
 const TOOL_TEXT: &str = "made by a tool";
 const TOOL_FILE: &str = "tool.txt";
 
-/// Runs the model, and asks it.
-pub(crate) async fn model(subject: &Subject<'_>, record: &Record<'_>, folder: &Folder) {
-    beside_model(subject.inside, async |model| {
-        let started = async {
-            model.started().await?;
-            configure(subject, folder, model).await
-        };
-        let client = record.check(Check::ModelStarts, started).await?;
-        let session = client.create_session().await.ok()?;
-        asked(&client, &session.id, record).await;
-        forget(&client, &session).await;
-        record.check(Check::ModelLog, async { all_as_configured(&model.asked()) }).await
-    })
-    .await;
+/// Waits for the model, and writes the configuration of the folder, which is a project of its own: nothing else
+/// of the sandbox hears of the model.
+pub(crate) async fn configure(
+    subject: &Subject<'_>,
+    record: &Record<'_>,
+    folder: &Folder,
+    model: &Model,
+) -> Option<()> {
+    let work = async {
+        model.started().await?;
+        let (folder, config) = (folder.path()?, model.config().to_string());
+        let write = "printf %s \"$1\" >\"$2/opencode.json\"";
+        said(subject, &["sh", "-c", write, "sh", &config, folder]).await.map(drop)
+    };
+    record.check(Check::ModelStarts, work).await
 }
 
-/// Writes the configuration of the folder, which is a project of its own: nothing else of the sandbox hears of
-/// the model.
-async fn configure(subject: &Subject<'_>, folder: &Folder, model: &Model) -> Result<Client, Fault> {
-    let (folder, config) = (folder.path()?, model.config().to_string());
-    let write = "printf %s \"$1\" >\"$2/opencode.json\"";
-    said(subject, &["sh", "-c", write, "sh", &config, folder]).await?;
-    let client = subject.client.in_folder(Path::new(folder));
-    // The folder was in use before, without a model.
-    let done = client.ask("POST", "/instance/dispose", None).await?;
-    same("the status of /instance/dispose", &done.status, &200)?;
-    Ok(client)
+/// Asks the model.
+pub(crate) async fn model(
+    subject: &Subject<'_>,
+    record: &Record<'_>,
+    folder: &Folder,
+    model: &Model,
+) -> Option<()> {
+    let client = subject.client.in_folder(Path::new(folder.path().ok()?));
+    let session = client.create_session().await.ok()?;
+    asked(&client, &session.id, record).await;
+    forget(&client, &session).await;
+    record.check(Check::ModelLog, async { all_as_configured(&model.asked()) }).await
 }
 
 async fn asked(client: &Client, session: &SessionId, record: &Record<'_>) {

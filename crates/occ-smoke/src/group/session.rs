@@ -143,7 +143,7 @@ async fn is_busy(client: &Client, session: &SessionId) -> Result<(), Fault> {
         }
         Ok::<_, Fault>(client.shell(session, "true").await)
     };
-    let (first, second) = tokio::join!(client.shell(session, "sleep 1.5"), second);
+    let (first, second) = tokio::join!(client.shell(session, "sleep 1"), second);
     first?;
     match second? {
         Err(Error::Status { status: 409, .. }) => Ok(()),

@@ -12,7 +12,7 @@ use super::course::{Course, ROOT};
 use super::entry::Entry;
 use crate::examine::examine;
 use crate::fault::{Fault, same};
-use crate::group::{said_by, sound, until};
+use crate::group::{is_sound, said_by, sound, until};
 use crate::report::Verdict;
 use crate::subject::{Life, Subject, Wish};
 
@@ -229,9 +229,7 @@ async fn full_disk(course: &Course<'_>, life: &dyn Life) -> Result<(), Fault> {
         let empty = format!("{}/fill", guest::PLACES[0].path);
         said_by(other.inside(), &["rm", &empty]).await?;
         recovers(&client).await?;
-        let check = [guest::OPENCODE, "db", "pragma integrity_check"];
-        let sound = said_by(other.inside(), &check).await?;
-        same("what the database says", &sound.lines().any(|line| line.trim() == "ok"), &true)
+        is_sound(other.inside()).await
     };
     let filled = filled.await;
     other.end().await?;
