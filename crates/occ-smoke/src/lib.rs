@@ -1,6 +1,6 @@
 //! The examination room: what an engine must be seen to do before it counts as working.
 //!
-//! [`Check`] is the one list of assertions. [`examine`] runs them against a [`Subject`]: over its HTTP
+//! [`Check`] is the one list of assertions. [`examine()`] runs them against a [`Subject`]: over its HTTP
 //! interface, and through commands [`Inside`] its container. Nothing is concluded from a status alone: every
 //! answer is compared with what was asked for, because opencode answers 200 for pages that do not exist, for
 //! files that do not exist, for commands that failed and for models that failed.
