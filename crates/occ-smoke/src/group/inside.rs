@@ -88,11 +88,15 @@ async fn serves_alone(subject: &Subject<'_>) -> Result<(), Fault> {
     if let [other, ..] = subject.sharers.as_slice() {
         return Err(Fault::Wrong(format!("{other} runs on the same data")));
     }
-    let count = format!(
+    same("the number of servers", &servers(subject.inside).await?.lines().count(), &1)
+}
+
+/// Returns the folder below `/proc` of every server, one on each line: the program has other uses too.
+pub(crate) async fn servers(inside: &dyn Inside) -> Result<String, Fault> {
+    let find = format!(
         "for one in /proc/[0-9]*; do [ \"$(readlink \"$one/exe\")\" = {} ] || continue\n\
-         tr '\\0' ' ' <\"$one/cmdline\" | grep -q ' serve ' && echo x; done 2>/dev/null; true",
+         tr '\\0' ' ' <\"$one/cmdline\" | grep -q ' serve ' && echo \"$one\"; done 2>/dev/null; true",
         guest::OPENCODE
     );
-    let servers = said(subject, &["sh", "-c", &count]).await?.lines().count();
-    same("the number of servers", &servers, &1)
+    said_by(inside, &["sh", "-c", &find]).await
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use occ_image::guest;
-use occ_opencode::{Client, Expect, wait_ready};
-use tokio::time::Instant;
+use occ_opencode::Client;
 
 use super::forget;
 use super::inside::said_by;
+use super::server::await_ready;
 use crate::check::Check;
 use crate::fault::{Fault, demand, same};
 use crate::inside::Inside;
@@ -50,9 +50,7 @@ async fn stops(life: &dyn Life) -> Result<(), Fault> {
 
 async fn starts(subject: &Subject<'_>, life: &dyn Life) -> Result<Client, Fault> {
     let client = life.start().await?;
-    let expect = Expect { version: subject.expected.version.clone() };
-    let deadline = Instant::now() + subject.expected.start;
-    wait_ready(&client, &expect, deadline, &|_| {}).await?;
+    await_ready(&client, &subject.expected).await?;
     Ok(client)
 }
 

@@ -10,10 +10,10 @@ mod terminal;
 use occ_opencode::{Client, Session};
 use serde_json::Value;
 
-pub(crate) use inside::{inside, said, said_by};
+pub(crate) use inside::{inside, said, said_by, servers};
 pub(crate) use life::{is_sound, life};
 pub(crate) use model::{configure, model, sound, until};
-pub(crate) use server::{ready, server};
+pub(crate) use server::{await_ready, ready, server};
 pub(crate) use session::session;
 pub(crate) use terminal::{computes, terminal};
 

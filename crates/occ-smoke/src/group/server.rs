@@ -11,7 +11,7 @@ use super::json;
 use crate::check::Check;
 use crate::fault::{Fault, same};
 use crate::record::Record;
-use crate::subject::Subject;
+use crate::subject::{Expected, Subject};
 
 /// Pages that must not open either, beside those that every start proves.
 const MORE_PAGES: [&str; 3] = ["/doc", "/api/health", "/nosuch"];
@@ -42,14 +42,19 @@ pub(crate) async fn ready(
     record: &Record<'_>,
 ) -> Option<Ready> {
     let start = subject.expected.start;
-    let expect = Expect { version: subject.expected.version.clone() };
     let work = async {
         tokio::select! {
-            ready = wait_ready(&subject.client, &expect, Instant::now() + start, &|_| {}) => Ok(ready?),
+            ready = await_ready(&subject.client, &subject.expected) => ready,
             how = ended => Err(Fault::Wrong(how)),
         }
     };
     record.check_within(Check::Ready, start + Duration::from_secs(5), work).await
+}
+
+/// Waits until a server is ready, in the version and the time that are expected.
+pub(crate) async fn await_ready(client: &Client, expected: &Expected) -> Result<Ready, Fault> {
+    let expect = Expect { version: expected.version.clone() };
+    Ok(wait_ready(client, &expect, Instant::now() + expected.start, &|_| {}).await?)
 }
 
 /// Looks at the doors, the pages and the parts of the interface.

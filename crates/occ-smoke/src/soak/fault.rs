@@ -5,14 +5,14 @@ use std::time::{Duration, Instant as Moment};
 
 use futures_util::future::join_all;
 use occ_image::guest;
-use occ_opencode::{Client, Expect, wait_ready};
+use occ_opencode::Client;
 use tokio::time::{Instant, sleep};
 
 use super::course::{Course, ROOT};
 use super::entry::Entry;
 use crate::examine::examine;
 use crate::fault::{Fault, same};
-use crate::group::{is_sound, said_by, sound, until};
+use crate::group::{await_ready, is_sound, said_by, servers, sound, until};
 use crate::report::Verdict;
 use crate::subject::{Life, Subject, Wish};
 
@@ -149,16 +149,9 @@ async fn happen(
 /// Starts it again and waits until it is ready; the folders in it are made anew.
 async fn begin_again(course: &Course<'_>, life: &dyn Life) -> Result<Client, Fault> {
     let client = life.start().await?;
-    ready(course, &client).await?;
+    await_ready(&client, &course.subject.expected).await?;
     course.prepare().await?;
     Ok(client.within(REQUEST))
-}
-
-pub(super) async fn ready(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
-    let expected = &course.subject.expected;
-    let expect = Expect { version: expected.version.clone() };
-    wait_ready(client, &expect, Instant::now() + expected.start, &|_| {}).await?;
-    Ok(())
 }
 
 /// The server asks again by itself, later and later; the prompt is answered when the model is back.
@@ -183,18 +176,18 @@ async fn model_away(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
 async fn eats(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
     let own = client.within(REQUEST).in_folder(&Course::folder(0));
     let session = own.create_session().await?;
-    let before = server(course).await?;
+    let before = servers(course.subject.inside).await?;
     let ran = own.command(&session.id, "tail /dev/zero >/dev/null").await?;
     own.delete_session(&session.id).await?;
     same("the exit code of what ate all memory", &ran.code, &137)?;
-    same("the process of the server", &server(course).await?, &before)
+    same("the process of the server", &servers(course.subject.inside).await?, &before)
 }
 
 /// The command can start no more, and the server works on.
 async fn bombs(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
     let own = client.within(REQUEST).in_folder(&Course::folder(0));
     let session = own.create_session().await?;
-    let before = server(course).await?;
+    let before = servers(course.subject.inside).await?;
     let bomb = "n=0; while [ $n -lt 5000 ] && sleep 5 & do n=$((n+1)); done 2>/dev/null; wait";
     let (ran, alive) = tokio::join!(own.command(&session.id, bomb), async {
         sleep(Duration::from_secs(2)).await;
@@ -204,13 +197,7 @@ async fn bombs(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
     // However it ended: it ended.
     ran?;
     own.delete_session(&session.id).await?;
-    same("the process of the server", &server(course).await?, &before)
-}
-
-async fn server(course: &Course<'_>) -> Result<String, Fault> {
-    let find = "for one in /proc/[0-9]*; do [ \"$(readlink \"$one/exe\")\" = /usr/bin/opencode ] && \
-                tr '\\0' ' ' <\"$one/cmdline\" | grep -q ' serve ' && echo \"$one\"; done 2>/dev/null; true";
-    said_by(course.subject.inside, &["sh", "-c", find]).await
+    same("the process of the server", &servers(course.subject.inside).await?, &before)
 }
 
 /// Another engine, so that no disk of anybody's is filled.
@@ -218,7 +205,7 @@ async fn full_disk(course: &Course<'_>, life: &dyn Life) -> Result<(), Fault> {
     let other = life.on_small_disk(SMALL_DISK).await?;
     let client = other.client().within(REQUEST);
     let filled = async {
-        ready(course, &client).await?;
+        await_ready(&client, &course.subject.expected).await?;
         let session = client.create_session().await?;
         let fill = format!("cat /dev/zero >{}/fill 2>/dev/null; true", guest::PLACES[0].path);
         said_by(other.inside(), &["sh", "-c", &fill]).await?;

@@ -19,6 +19,7 @@ pub use self::fault::Disturbance;
 pub use self::page::page;
 pub use self::sample::Sample;
 pub use self::verdict::{SoakReport, StepTimes};
+use crate::group::await_ready;
 use crate::model::beside_kept_model;
 use crate::subject::Subject;
 use futures_util::future::join_all;
@@ -50,7 +51,7 @@ pub async fn soak(
     beside_kept_model(subject.inside, async |model| {
         let course = Course::new(subject, model, wish, observer);
         let prepared = async {
-            fault::ready(&course, &subject.client).await?;
+            await_ready(&subject.client, &subject.expected).await?;
             course.prepare().await
         };
         if let Err(fault) = prepared.await {
