@@ -49,6 +49,7 @@ const ROOMS: &[Room] = &[
             "occ-engine",
         ],
     ),
+    room("occ-release", 3, &["occ-oci", "occ-image", "occ-registry", "occ-trust"]),
     room("occ-smoke", 3, &["occ-image", "occ-opencode", "occ-engine"]),
     room(
         "occ",
@@ -61,6 +62,7 @@ const ROOMS: &[Room] = &[
             "occ-opencode",
             "occ-policy",
             "occ-engine",
+            "occ-release",
             "occ-sandbox",
             "occ-smoke",
         ],
