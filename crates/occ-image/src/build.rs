@@ -33,9 +33,26 @@ pub fn build(
     observer: Observer<'_>,
     cancel: &AtomicBool,
 ) -> Result<Vec<Image>, BuildError> {
+    build_on(plans, &[], form, workshop, observer, cancel)
+}
+
+/// Builds as [`build`] does, with layers that are elsewhere already and therefore need not be made: only what
+/// is made here has a file.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn build_on(
+    plans: &[BuildPlan],
+    given: &[Layer],
+    form: Option<Compression>,
+    workshop: &Workshop,
+    observer: Observer<'_>,
+    cancel: &AtomicBool,
+) -> Result<Vec<Image>, BuildError> {
     let folder = folder(&workshop.cache_dir);
     let cache = Cache::open(&folder, observer, cancel)?.with_jobs(workshop.jobs);
-    let layers = Maker { workshop, cache, form }.make(plans)?;
+    let given = given.iter().map(|layer| (layer.key.clone(), layer.clone())).collect();
+    let layers = Maker { workshop, cache, form }.make(plans, given)?;
     Ok(plans.iter().map(|plan| assemble(plan, &layers)).collect())
 }
 
@@ -63,7 +80,8 @@ fn works(plans: &[BuildPlan]) -> BTreeMap<LayerKey, Work<'_>> {
     let mut works = BTreeMap::new();
     for plan in plans {
         let tools = plan.tools.iter().map(Work::Tool);
-        for work in tools.chain([Work::Guest(plan), Work::Base(&plan.base)]) {
+        let guest = (!plan.is_base()).then_some(Work::Guest(plan));
+        for work in tools.chain(guest).chain([Work::Base(&plan.base)]) {
             works.entry(work.keys().swap_remove(0)).or_insert(work);
         }
     }
@@ -106,10 +124,13 @@ impl Work<'_> {
 
 impl<'a> Maker<'a> {
     /// Makes every layer of the plans once, as many at a time as the workshop has jobs.
-    fn make(&self, plans: &'a [BuildPlan]) -> Result<Layers, BuildError> {
-        let mut layers = Layers::new();
+    fn make(&self, plans: &'a [BuildPlan], given: Layers) -> Result<Layers, BuildError> {
+        let mut layers = given;
         let mut missing = Vec::new();
         for work in works(plans).into_values() {
+            if work.keys().iter().all(|key| layers.contains_key(key)) {
+                continue;
+            }
             match self.kept(&work)? {
                 Some(kept) => {
                     (self.cache.context().0)(Event::Reused(work.part()));
@@ -229,7 +250,9 @@ fn assemble(plan: &BuildPlan, layers: &Layers) -> Image {
         let history = format!("tool: {} {} from {source}", tool.tool.name, tool.version);
         stack.push((layer(&tool.key()), history));
     }
-    // The uppermost: it differs between variants, and what lies under it can be shared by all.
-    stack.push((layer(&plan.guest_key()), guest_history()));
+    if !plan.is_base() {
+        // The uppermost: it differs between variants, and what lies under it can be shared by all.
+        stack.push((layer(&plan.guest_key()), guest_history()));
+    }
     Image::assemble(plan, stack)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::environment::variables;
+use crate::environment::{PATH, variables};
 use crate::guest::{ENTRYPOINT, HEALTHCHECK, MANAGED_CONFIG, PORT, USER, WORKSPACE};
 use crate::plan::BuildPlan;
 
@@ -27,14 +27,20 @@ pub(crate) struct ImageConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Start {
-    user: &'static str,
-    working_dir: &'static str,
-    entrypoint: [&'static str; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entrypoint: Option<[&'static str; 3]>,
     cmd: [&'static str; 1],
     env: Vec<String>,
-    exposed_ports: serde_json::Value,
-    stop_signal: &'static str,
-    healthcheck: Healthcheck,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposed_ports: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
     labels: BTreeMap<String, String>,
 }
 
@@ -63,34 +69,55 @@ struct History {
     created_by: String,
 }
 
+impl Start {
+    fn of(plan: &BuildPlan, labels: BTreeMap<String, String>) -> Self {
+        let variables = variables(&plan.system, &plan.tools);
+        Self {
+            user: Some(USER),
+            working_dir: Some(WORKSPACE),
+            entrypoint: Some(["/usr/bin/tini", "--", ENTRYPOINT]),
+            cmd: ["serve"],
+            env: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            exposed_ports: Some(json!({ format!("{PORT}/tcp"): {} })),
+            stop_signal: Some("SIGTERM"),
+            healthcheck: Some(Healthcheck {
+                test: ["CMD", HEALTHCHECK],
+                interval: 15 * SECOND,
+                timeout: 5 * SECOND,
+                start_period: 30 * SECOND,
+                start_interval: SECOND,
+                retries: 3,
+            }),
+            labels,
+        }
+    }
+
+    /// A Debian with a shell: whoever builds on it says the rest.
+    fn of_base(labels: BTreeMap<String, String>) -> Self {
+        Self {
+            user: None,
+            working_dir: None,
+            entrypoint: None,
+            cmd: ["/bin/sh"],
+            env: vec![format!("PATH={}", PATH.join(":"))],
+            exposed_ports: None,
+            stop_signal: None,
+            healthcheck: None,
+            labels,
+        }
+    }
+}
+
 impl ImageConfig {
     /// Describes the image of a plan with these labels and, so far, no layers.
     pub(crate) fn new(plan: &BuildPlan, labels: BTreeMap<String, String>) -> Self {
         let platform = plan.platform;
-        let variables = variables(&plan.system, &plan.tools);
-        let env = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let config = if plan.is_base() { Start::of_base(labels) } else { Start::of(plan, labels) };
         Self {
             created: plan.release.created.clone(),
             architecture: platform.architecture(),
             os: platform.os(),
-            config: Start {
-                user: USER,
-                working_dir: WORKSPACE,
-                entrypoint: ["/usr/bin/tini", "--", ENTRYPOINT],
-                cmd: ["serve"],
-                env,
-                exposed_ports: json!({ format!("{PORT}/tcp"): {} }),
-                stop_signal: "SIGTERM",
-                healthcheck: Healthcheck {
-                    test: ["CMD", HEALTHCHECK],
-                    interval: 15 * SECOND,
-                    timeout: 5 * SECOND,
-                    start_period: 30 * SECOND,
-                    start_interval: SECOND,
-                    retries: 3,
-                },
-                labels,
-            },
+            config,
             rootfs: RootFs { kind: "layers", diff_ids: Vec::new() },
             history: Vec::new(),
         }

@@ -8,7 +8,7 @@ use crate::recipe::SystemRecipe;
 pub(crate) type Variables = Vec<(String, String)>;
 
 /// Folders with programs, what the image brings first: what somebody installs beside it can never hide it.
-const PATH: [&str; 6] =
+pub(crate) const PATH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Where the package clients put programs, below [`OWN_PROGRAMS`].

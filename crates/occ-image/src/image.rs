@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use occ_oci::{ANNOTATION_REF_NAME, Descriptor, Digest, Index, Manifest, MediaType, Platform};
+use occ_oci::{
+    ANNOTATION_REF_NAME, Annotations, Descriptor, Digest, Index, Manifest, MediaType, Platform,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -108,6 +110,22 @@ impl Image {
         Digest::sha256(&json(&self.archive_manifest()))
     }
 
+    /// Returns the index of the images of one variant, in the order of their platforms, and what all of them say
+    /// of themselves.
+    pub fn index(images: &[&Self]) -> Index {
+        let mut images = images.to_vec();
+        images.sort_by_key(|image| image.platform);
+        let described = images.iter().map(|image| {
+            let manifest = json(&image.manifest());
+            let mut described = Descriptor::of(MediaType::ImageManifest, &manifest);
+            described.platform = Some(image.platform.into());
+            described
+        });
+        let mut index = Index::new(described.collect());
+        index.annotations = in_common(&images);
+        index
+    }
+
     /// Returns the image as one stream that every engine loads: an OCI layout (image spec, "Image Layout")
     /// which at once is what `docker save` writes.
     ///
@@ -150,6 +168,16 @@ impl Image {
         let config = blob(&self.config_digest());
         json(&json!([{ "Config": config, "RepoTags": [self.name], "Layers": layers }]))
     }
+}
+
+/// Returns what all images say of themselves.
+fn in_common(images: &[&Image]) -> Annotations {
+    let mut images = images.iter();
+    let mut common = images.next().map(|first| first.labels.clone()).unwrap_or_default();
+    for image in images {
+        common.retain(|name, value| image.labels.get(name) == Some(value));
+    }
+    common
 }
 
 /// Returns the one encoding of a document of an image.

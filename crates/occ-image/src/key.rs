@@ -3,8 +3,10 @@
 //! The encoding begins with a domain and its version, and every field has its name and both have their
 //! lengths, so that no two different values have one encoding. A new field is a new version.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use occ_layer::Compression;
 use occ_oci::{Algorithm, Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,15 @@ macro_rules! key {
             }
         }
     };
+}
+
+impl BaseKey {
+    /// Returns the key of bases for several platforms as one, whatever their order, with layers in a form.
+    pub fn together<'a>(keys: impl IntoIterator<Item = &'a Self>, form: Compression) -> Self {
+        let keys: BTreeSet<&str> = keys.into_iter().map(Self::hex).collect();
+        let encoding = Encoding::new("opencode-cloud/bases", 1).list("bases", keys.into_iter());
+        Self(encoding.field("compression", form.to_string()).finish())
+    }
 }
 
 key!(BaseKey);

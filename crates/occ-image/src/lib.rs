@@ -46,7 +46,7 @@ mod tools;
 mod workshop;
 
 pub use archive::{Archive, Part as ArchivePart};
-pub use build::{build, kept_image};
+pub use build::{build, build_on, kept_image};
 pub use cache::{Blob, CacheEntry, EntryKind, Layer, Pruned, WorkFolder, list, prune, work_folder};
 pub use diff::{
     Difference, FileChange, FileState, Inventory, LayerChanges, OwnLayer, PackageChange,

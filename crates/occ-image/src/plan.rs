@@ -150,6 +150,24 @@ impl BuildPlan {
         })
     }
 
+    /// Returns the plan of the base alone, as an image that others may build on: the same whatever is built on
+    /// it here. `name` is what it is called among the variants.
+    #[must_use]
+    pub fn of_base(&self, name: &str) -> Self {
+        Self {
+            variant: name.to_owned(),
+            guest: Vec::new(),
+            tools: Vec::new(),
+            release: Release::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns whether it is a base alone: nothing in it keeps the guest contract.
+    pub fn is_base(&self) -> bool {
+        self.guest.is_empty()
+    }
+
     /// Returns the key of the layer with the guest's own files.
     pub fn guest_key(&self) -> LayerKey {
         let encoding = Encoding::new("opencode-cloud/layer/guest", BUILDER).number("epoch", EPOCH);
@@ -191,6 +209,19 @@ impl BuildPlan {
 
     fn labels_without_key(&self) -> BTreeMap<String, String> {
         let mut labels = self.release.labels();
+        if self.is_base() {
+            let of_the_base = [
+                ("org.opencontainers.image.title", "opencode-cloud-base".to_owned()),
+                (
+                    "org.opencontainers.image.description",
+                    "What opencode-cloud's images share".to_owned(),
+                ),
+                ("org.opencontainers.image.version", self.variant.clone()),
+                (LABEL_BASE_KEY, self.base.key().to_string()),
+            ];
+            labels.extend(of_the_base.map(|(name, value)| (name.to_owned(), value)));
+            return labels;
+        }
         let of_the_plan = [
             (LABEL_CONTRACT, CONTRACT_VERSION.to_owned()),
             (LABEL_VERSION, self.release.version.clone()),

@@ -145,9 +145,13 @@ impl Manifest {
 
     /// Makes the manifest of one file that is about something: an artifact without a configuration.
     pub fn attached(kind: MediaType, file: Descriptor, subject: Descriptor) -> Self {
+        Self { subject: Some(subject), ..Self::artifact(kind, file) }
+    }
+
+    /// Makes the manifest of one file that is no image: an artifact without a configuration.
+    pub fn artifact(kind: MediaType, file: Descriptor) -> Self {
         Self {
             artifact_type: Some(kind),
-            subject: Some(subject),
             ..Self::new(Descriptor::of(MediaType::Empty, Self::EMPTY), vec![file])
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The host that is meant when a name has none.
 const DEFAULT_HOST: &str = "docker.io";
 /// An older spelling of the same host, still found in credential files.
@@ -93,7 +95,8 @@ impl fmt::Display for Host {
 ///
 /// Reading applies the engine's rule for short names: what stands before the first `/` is a host
 /// only if it has a dot, a colon or an upper-case letter, or is `localhost`. Printing is always full.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Repository {
     host: Host,
     path: String,
@@ -174,7 +177,8 @@ impl fmt::Display for Repository {
 }
 
 /// A name within a repository that may point elsewhere tomorrow, such as `latest`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Tag(String);
 
 impl Tag {
@@ -199,6 +203,34 @@ impl FromStr for Tag {
             && text.bytes().next().is_some_and(is_word)
             && text.bytes().all(|b| is_word(b) || b == b'.' || b == b'-');
         if good { Ok(Self(text.to_owned())) } else { Err(ParseNameError::Tag(text.to_owned())) }
+    }
+}
+
+impl From<Repository> for String {
+    fn from(repository: Repository) -> Self {
+        repository.to_string()
+    }
+}
+
+impl TryFrom<String> for Repository {
+    type Error = ParseNameError;
+
+    fn try_from(text: String) -> Result<Self, ParseNameError> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = ParseNameError;
+
+    fn try_from(text: String) -> Result<Self, ParseNameError> {
+        text.parse()
     }
 }
 

@@ -5,8 +5,57 @@
 //!
 //! | word | is |
 //! |---|---|
-//! | [`Version`] | what a release is called: the version of opencode, and a letter for a further build of it |
+//! | [`Version`], [`Channel`] | what a release is called: the version of opencode and a letter, or `edge` |
+//! | [`Wish`] | what somebody wants released |
+//! | [`look`], [`Standing`] | what registries have before |
+//! | [`ReleasePlan`], [`lint`] | everything that is decided, as data; what must not be wrong with it |
+//! | [`steps`], [`Step`] | what is done, and what waits for what |
+//! | [`Journal`] | what was done, on disk |
+//! | [`Press`], [`Ports`] | doing it, with what is needed from outside |
+//! | [`Receipt`] | what was published, with its proofs |
+//! | [`Turn`] | one release at a time |
 
+mod base;
+mod channel;
+mod error;
+mod event;
+mod journal;
+mod lint;
+mod look;
+mod made;
+mod perform;
+mod plan;
+mod ports;
+mod queue;
+mod read_back;
+mod receipt;
+mod run;
+mod statements;
+mod step;
+mod tags;
 mod version;
 
+pub use base::{BaseDecision, BaseSeen, decide_base};
+pub use channel::Channel;
+pub use error::StepError;
+pub use event::{Event, Observer};
+pub use journal::{Ended, Entry, Journal, JournalError, Record};
+pub use lint::{Measure, Objection, lint};
+pub use look::{BaseError, Trust, base_layers, look};
+pub use made::{Made, MadeImage, Subject};
+pub use plan::{
+    Before, PLAN_FORMAT, PlannedBase, PlannedImage, ReleasePlan, Source, Standing, Wish, base_name,
+    build_plans,
+};
+pub use ports::{Ports, Scanned, Smoked, Staged, Weakness};
+pub use queue::{TURN, Turn, TurnError};
+pub use read_back::{Fresh, ReadBack, ReadBackError, read_back};
+pub use receipt::{
+    Gap, ProofOf, RECEIPT_FORMAT, RECEIPT_TYPE, Receipt, ReceiptBase, ReceiptImage, ReceiptLayer,
+    ReceiptVariant, Tried, fetch_receipt,
+};
+pub use run::{Press, Stopped};
+pub use statements::dependencies;
+pub use step::{Planned, Step, steps};
+pub use tags::{KeptTag, PlannedTag, receipt_tag, released};
 pub use version::{ParseVersionError, Version};

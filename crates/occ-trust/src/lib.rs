@@ -14,7 +14,7 @@
 //! | [`Expectations`] | what is remembered: seen signed by whom, and how new |
 //! | [`Admitted`] | what may be run, with the reason |
 //! | [`Notary`] | all of that in one go |
-//! | [`Release`] | giving an image its tags, last of all |
+//! | [`Release`] | giving images their tags, last of all |
 //! | [`ToSign`], [`SigningWith`], [`Bundle`] | what is signed, with what, and what comes of it |
 
 mod admission;
@@ -51,7 +51,7 @@ pub use judge::{Case, judge};
 pub use notary::{Examined, Notary};
 pub use policy::{Binding, Claims, Identity, Mode, Policy, PolicyError, PublicKey, Rule, Text};
 pub use refresh::{RefreshError, RootService};
-pub use release::{Release, ReleaseError};
+pub use release::{Release, ReleaseError, Title, stands_for};
 pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{
     Ambient, Attachment, BUILD_TYPE, Builder, Bundle, IdentityToken, KeyError, LOCAL_BUILDER,

@@ -1,4 +1,4 @@
-//! Giving an image its tags: last of all, and only where it was found signed.
+//! Giving images their tags: last of all, and only where they were found signed.
 
 use jiff::Timestamp;
 use occ_oci::{ManifestDigest, Repository, Tag};
@@ -10,12 +10,12 @@ use crate::discover::discover;
 use crate::judge::{Case, judge};
 use crate::policy::Policy;
 use crate::root::TrustRoot;
-use crate::verdict::Verdict;
+use crate::verdict::{Proof, Verdict};
 
-/// Why an image does not get its tags.
+/// Why images do not get their tags.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// It is not signed everywhere, as its readers would find.
+    /// One is not signed everywhere, as its readers would find.
     #[error("{registry} would not be believed: {admission}")]
     Unverified {
         /// Where.
@@ -23,9 +23,9 @@ pub enum ReleaseError {
         /// What readers would find.
         admission: Box<Admission>,
     },
-    /// The tag is a version, and stands for something else already. Versions never move, also where the
+    /// The tag never moves, and stands for something else already. Versions never move, also where the
     /// registry would let them.
-    #[error("{tag} at {registry} stands for {is}: a version never moves")]
+    #[error("{tag} at {registry} stands for {is}, and never moves")]
     Immutable {
         /// Where.
         registry: String,
@@ -49,15 +49,30 @@ pub enum ReleaseError {
     Registry(#[from] Error),
 }
 
+/// A tag for an image.
+#[derive(Debug, Clone)]
+pub struct Title<'a> {
+    /// The tag.
+    pub tag: &'a Tag,
+    /// What it is to stand for.
+    pub image: &'a RawManifest,
+    /// Whether it may stand for something else before and afterwards. A version never does.
+    pub moves: bool,
+}
+
+impl Title<'_> {
+    fn moves(&self) -> bool {
+        self.moves && !is_version_tag(self.tag)
+    }
+}
+
 /// What is to be released.
 #[derive(Debug)]
 pub struct Release<'a> {
     /// The name that it was signed for.
     pub name: &'a Repository,
-    /// The image, which is everywhere already, with its signatures.
-    pub image: &'a RawManifest,
-    /// Its tags.
-    pub tags: &'a [Tag],
+    /// The images' tags; the images are everywhere already, with their signatures.
+    pub titles: &'a [Title<'a>],
     /// Whom readers believe.
     pub policy: &'a Policy,
     /// Who vouches for whom.
@@ -67,33 +82,29 @@ pub struct Release<'a> {
 }
 
 impl Release<'_> {
-    /// Tags the image at all places, if it is verified at every one of them and no version would move.
-    /// Nothing is tagged before that is known of all. Versions come before names that move. It may be done
-    /// again, and goes on where it stopped.
+    /// Tags the images at all places, if each is verified at every one of them and nothing would move that never
+    /// does. Nothing is tagged before that is known of all. What never moves comes before what does. It may be
+    /// done again, and goes on where it stopped.
     ///
     /// # Errors
     /// [`ReleaseError`].
     pub async fn publish(&self, places: &[Client]) -> Result<(), ReleaseError> {
         for place in places {
-            self.verify(place).await?;
-            for tag in self.tags.iter().filter(|tag| is_version_tag(tag)) {
-                self.is_free(place, tag).await?;
+            for title in self.titles {
+                self.verify(place, title.image).await?;
             }
         }
-        let (versions, moving): (Vec<_>, Vec<_>) =
-            self.tags.iter().partition(|tag| is_version_tag(tag));
-        for tag in versions.into_iter().chain(moving) {
-            for place in places {
-                self.tag(place, tag).await?;
-            }
-        }
-        Ok(())
+        self.fix(places).await?;
+        self.advance(places).await
     }
 
-    /// Verifies as a reader of this place does.
-    async fn verify(&self, place: &Client) -> Result<(), ReleaseError> {
-        let asked = Asked::pinned(self.name.clone(), self.image.clone());
-        let evidence = discover(std::slice::from_ref(place), self.image).await;
+    /// Verifies an image as a reader of this place does.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Unverified`].
+    pub async fn verify(&self, place: &Client, image: &RawManifest) -> Result<Proof, ReleaseError> {
+        let asked = Asked::pinned(self.name.clone(), image.clone());
+        let evidence = discover(std::slice::from_ref(place), image).await;
         let case = Case {
             policy: self.policy,
             root: self.root,
@@ -103,41 +114,77 @@ impl Release<'_> {
             now: self.now,
         };
         let admission = judge(&case);
-        if matches!(admission.verdict, Some(Verdict::Verified(_))) {
-            return Ok(());
+        if let Some(Verdict::Verified(proof)) = admission.verdict {
+            return Ok(*proof);
         }
         let registry = place.host().to_string();
         Err(ReleaseError::Unverified { registry, admission: Box::new(admission) })
     }
 
-    /// Returns whether a version is to be written; not when it is there.
-    async fn is_free(&self, place: &Client, tag: &Tag) -> Result<bool, ReleaseError> {
-        match stands_for(place, tag).await? {
-            None => Ok(true),
-            Some(is) if is == *self.image.digest() => Ok(false),
-            Some(is) => {
-                let (registry, tag) = (place.host().to_string(), tag.clone());
-                Err(ReleaseError::Immutable { registry, tag, is })
+    /// Gives the tags that never move, everywhere or, when one of them is taken anywhere, nowhere.
+    ///
+    /// # Errors
+    /// [`ReleaseError`].
+    pub async fn fix(&self, places: &[Client]) -> Result<(), ReleaseError> {
+        let fixed = || self.titles.iter().filter(|title| !title.moves());
+        for place in places {
+            for title in fixed() {
+                is_free(place, title).await?;
             }
         }
+        for title in fixed() {
+            for place in places {
+                if is_free(place, title).await? {
+                    give(place, title).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
-    async fn tag(&self, place: &Client, tag: &Tag) -> Result<(), ReleaseError> {
-        if is_version_tag(tag) && !self.is_free(place, tag).await? {
-            return Ok(());
-        }
-        place.tag(self.image, tag).await?;
-        match stands_for(place, tag).await? {
-            Some(is) if is != *self.image.digest() => {
-                let (registry, tag) = (place.host().to_string(), tag.clone());
-                Err(ReleaseError::Raced { registry, tag, is })
+    /// Moves the tags that move.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]; those that have moved stay moved.
+    pub async fn advance(&self, places: &[Client]) -> Result<(), ReleaseError> {
+        for title in self.titles.iter().filter(|title| title.moves()) {
+            for place in places {
+                give(place, title).await?;
             }
-            _ => Ok(()),
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a tag that never moves is to be written; not when it is there.
+async fn is_free(place: &Client, title: &Title<'_>) -> Result<bool, ReleaseError> {
+    match stands_for(place, title.tag).await? {
+        None => Ok(true),
+        Some(is) if is == *title.image.digest() => Ok(false),
+        Some(is) => {
+            let (registry, tag) = (place.host().to_string(), title.tag.clone());
+            Err(ReleaseError::Immutable { registry, tag, is })
         }
     }
 }
 
-async fn stands_for(place: &Client, tag: &Tag) -> Result<Option<ManifestDigest>, Error> {
+/// Lets a tag stand for an image, and looks whether it does.
+async fn give(place: &Client, title: &Title<'_>) -> Result<(), ReleaseError> {
+    place.tag(title.image, title.tag).await?;
+    match stands_for(place, title.tag).await? {
+        Some(is) if is != *title.image.digest() => {
+            let (registry, tag) = (place.host().to_string(), title.tag.clone());
+            Err(ReleaseError::Raced { registry, tag, is })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns what a tag stands for at a place; none when there is no such tag.
+///
+/// # Errors
+/// [`Error`] when the registry cannot be asked.
+pub async fn stands_for(place: &Client, tag: &Tag) -> Result<Option<ManifestDigest>, Error> {
     match place.resolve(tag).await {
         Ok(resolved) => Ok(Some(resolved.pinned.digest)),
         Err(error) if error.reason.is_not_found() => Ok(None),

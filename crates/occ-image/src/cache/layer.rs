@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use occ_layer::tree::LayerTree;
 use occ_layer::{Compression, Packed, WriteError, compress, decompress, pack};
-use occ_oci::{Algorithm, DiffId, Digest, Hasher, LayerDigest, Verifying};
+use occ_oci::{Algorithm, Descriptor, DiffId, Digest, Hasher, LayerDigest, Verifying};
 use serde::{Deserialize, Serialize};
 
 use super::Cache;
@@ -62,6 +62,24 @@ struct Form {
 }
 
 impl Layer {
+    /// Describes a layer that is elsewhere, as a manifest and a configuration have it: it has no file here, and
+    /// the size of its archive is not known (0).
+    pub fn elsewhere(
+        key: LayerKey,
+        diff_id: DiffId,
+        compression: Compression,
+        blob: &Descriptor,
+    ) -> Self {
+        let (digest, size) = (LayerDigest::new(blob.digest.clone()), blob.size);
+        let blob = Blob { compression, digest, size, path: PathBuf::new() };
+        Self { key, diff_id, size: 0, blob }
+    }
+
+    /// Returns whether its bytes are here.
+    pub fn is_here(&self) -> bool {
+        !self.blob.path.as_os_str().is_empty()
+    }
+
     /// Opens the uncompressed archive; reading it to the end verifies it.
     pub(crate) fn open(&self) -> io::Result<Verifying<impl Read + Send + use<>>> {
         let file = BufReader::with_capacity(1 << 18, File::open(&self.blob.path)?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use occ_oci::{ANNOTATION_REF_NAME, Annotations, Descriptor, Digest, Index, Manifest, MediaType};
+use occ_oci::{ANNOTATION_REF_NAME, Descriptor, Digest, Manifest, MediaType};
 
 use super::change::Change;
 use super::listing::Listing;
@@ -42,15 +42,11 @@ impl Layout {
         let mut listing = Listing::read(layout)?;
         let before = layout.listed_images(&listing);
         for (variant, images) in variants {
-            let mut manifests = Vec::new();
             for image in &images {
                 let manifest = store.image(image)?;
                 listing.put(store.sbom(image, &manifest)?);
-                manifests.push(manifest);
             }
-            let mut index = Index::new(manifests);
-            index.annotations = in_common(&images);
-            let mut entry = store.document(MediaType::ImageIndex, &index)?;
+            let mut entry = store.document(MediaType::ImageIndex, &Image::index(&images))?;
             entry.annotations.insert(ANNOTATION_REF_NAME.to_owned(), variant.to_owned());
             listing.put(entry);
         }
@@ -82,9 +78,7 @@ impl Store<'_> {
             self.layer(layer, descriptor)?;
         }
         self.bytes(MediaType::ImageConfig, image.config())?;
-        let mut described = self.document(MediaType::ImageManifest, &manifest)?;
-        described.platform = Some(image.platform.into());
-        Ok(described)
+        self.document(MediaType::ImageManifest, &manifest)
     }
 
     /// SPEC: image spec 1.1, manifest, "Guidelines for Artifact Usage": one file, no configuration, about an
@@ -117,14 +111,4 @@ fn by_variant(images: &[Image]) -> Result<BTreeMap<&str, Vec<&Image>>, LayoutErr
         siblings.sort_by_key(|image| image.platform);
     }
     Ok(variants)
-}
-
-/// Returns what all images say of themselves.
-fn in_common(images: &[&Image]) -> Annotations {
-    let mut images = images.iter();
-    let mut common = images.next().map(|first| first.labels.clone()).unwrap_or_default();
-    for image in images {
-        common.retain(|name, value| image.labels.get(name) == Some(value));
-    }
-    common
 }

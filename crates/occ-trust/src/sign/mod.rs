@@ -79,6 +79,15 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Reads a bundle that was made before; none when it is no such document. Nothing is verified.
+    pub fn read(bytes: Bytes) -> Option<Self> {
+        let bundle: Value = serde_json::from_slice(&bytes).ok()?;
+        let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str()?).ok()?;
+        let statement: Value = serde_json::from_slice(&payload).ok()?;
+        let predicate_type = statement["predicateType"].as_str()?.to_owned();
+        Some(Self { bytes, predicate_type })
+    }
+
     /// Returns the document.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

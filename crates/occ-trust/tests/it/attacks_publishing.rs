@@ -4,8 +4,8 @@ use occ_oci::MediaType;
 use occ_registry::{Client, RawManifest};
 use occ_testkit::{FakeRegistry, Fault, Harm, Referring};
 use occ_trust::{
-    Label, Policy, Release, ReleaseError, SigningKey, SigningWith, ToSign, TrustRoot, Verdict,
-    attach, attach_legacy, sign, sign_legacy,
+    Label, Policy, Release, ReleaseError, SigningKey, SigningWith, Title, ToSign, TrustRoot,
+    Verdict, attach, attach_legacy, sign, sign_legacy,
 };
 use serde_json::json;
 
@@ -108,10 +108,11 @@ impl Works {
 
     async fn release(&self) -> Result<(), ReleaseError> {
         let (name, tags) = (repository(NAME), [tag("latest"), tag("v1.2.3")]);
+        // Whatever somebody says of it, a version does not move.
+        let title = |tag| Title { tag, image: &self.index, moves: true };
         let release = Release {
             name: &name,
-            image: &self.index,
-            tags: &tags,
+            titles: &tags.each_ref().map(title),
             policy: &self.policy,
             root: &self.root,
             now: now(),
