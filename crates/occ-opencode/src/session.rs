@@ -181,6 +181,14 @@ impl Client {
         self.is_true(Method::POST, &format!("/session/{id}/abort")).await
     }
 
+    /// Lets the server forget what it keeps of the client's folder; the next request begins anew. Sessions stay.
+    ///
+    /// # Errors
+    /// Every kind a JSON request has.
+    pub async fn dispose(&self) -> Result<(), Error> {
+        self.is_true(Method::POST, "/instance/dispose").await
+    }
+
     /// Asks for what answers `true` when it was done.
     pub(crate) async fn is_true(&self, method: Method, path: &str) -> Result<(), Error> {
         let said: Value = self.json(method, path, None).await?;

@@ -266,5 +266,7 @@ async fn a_prompt_that_no_model_answers_says_so_inside_the_success_or_fails() {
     let messages = client.messages(&session).await.expect("a list");
     assert!(messages.iter().any(|one| one.info.role == "user" && one.text() == "hello"));
     client.abort(&session).await.expect("nothing to abort is no failure");
+    client.dispose().await.expect("the folder is forgotten");
+    assert_eq!(client.messages(&session).await.expect("the session stays").len(), messages.len());
     assert!(client.at_work().await.expect("a list").is_empty());
 }

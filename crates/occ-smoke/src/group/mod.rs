@@ -7,6 +7,8 @@ mod server;
 mod session;
 mod terminal;
 
+use std::path::Path;
+
 use occ_opencode::{Client, Session};
 use serde_json::Value;
 
@@ -46,9 +48,11 @@ impl Folder {
         }
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with all that is in it, and with what the server keeps of it in memory: threads and open files,
+    /// as long as it runs.
     pub(crate) async fn remove(&self, subject: &Subject<'_>) {
         if let Ok(path) = &self.path {
+            drop(subject.client.in_folder(Path::new(path)).dispose().await);
             // What stays is in `/tmp` of a container, and goes with it.
             drop(subject.inside.run(&["rm", "-rf", "--", path]).await);
         }

@@ -111,10 +111,13 @@ impl FakeRegistry {
         self.state.memory().requests.clone()
     }
 
-    /// Returns how many requests so far had this method and this text in their target.
+    /// Returns how many requests so far had this method and this text in their target; an empty method stands for
+    /// all.
     pub fn asked(&self, method: &str, target: &str) -> usize {
         let requests = &self.state.memory().requests;
-        let is = |request: &&Request| request.method == method && request.target.contains(target);
+        let is = |request: &&Request| {
+            (method.is_empty() || request.method == method) && request.target.contains(target)
+        };
         requests.iter().filter(is).count()
     }
 
