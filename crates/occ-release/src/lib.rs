@@ -15,34 +15,42 @@
 //! | [`Receipt`] | what was published, with its proofs |
 //! | [`Turn`] | one release at a time |
 
+mod abandon;
 mod base;
 mod channel;
+mod diff;
 mod error;
 mod event;
 mod journal;
 mod lint;
 mod look;
 mod made;
+mod notes;
 mod perform;
 mod plan;
 mod ports;
 mod queue;
 mod read_back;
 mod receipt;
+mod rollback;
 mod run;
 mod statements;
 mod step;
 mod tags;
+mod verification;
 mod version;
 
+pub use abandon::{AbandonError, Abandoned, abandon};
 pub use base::{BaseDecision, BaseSeen, decide_base};
 pub use channel::Channel;
+pub use diff::{ImageDiff, ReleaseDiff};
 pub use error::StepError;
 pub use event::{Event, Observer};
 pub use journal::{Ended, Entry, Journal, JournalError, Record};
 pub use lint::{Measure, Objection, lint};
 pub use look::{BaseError, Trust, base_layers, look};
 pub use made::{Made, MadeImage, Subject};
+pub use notes::{changelog, notes};
 pub use plan::{
     Before, PLAN_FORMAT, PlannedBase, PlannedImage, ReleasePlan, Source, Standing, Wish, base_name,
     build_plans,
@@ -54,8 +62,10 @@ pub use receipt::{
     Gap, ProofOf, RECEIPT_FORMAT, RECEIPT_TYPE, Receipt, ReceiptBase, ReceiptImage, ReceiptLayer,
     ReceiptVariant, Tried, fetch_receipt,
 };
+pub use rollback::{Return, RollbackError, RollbackPlan, plan_rollback, roll_back};
 pub use run::{Press, Stopped};
 pub use statements::dependencies;
 pub use step::{Planned, Step, steps};
 pub use tags::{KeptTag, PlannedTag, receipt_tag, released};
+pub use verification::{Checked, Verification, VerifyError, verify_release};
 pub use version::{ParseVersionError, Version};

@@ -221,7 +221,7 @@ impl<P: Ports> Work<'_, P> {
         let indexes: Vec<RawManifest> =
             made.subjects.iter().map(|subject| subject.index.clone()).collect();
         let fresh = Fresh::Only(&sent.uploaded);
-        let back = read_back(&self.plan, place, &indexes, fresh, self.trust()).await?;
+        let back = read_back(self.plan.name(), place, &indexes, fresh, self.trust()).await?;
         Ok(json!(back))
     }
 
@@ -232,7 +232,7 @@ impl<P: Ports> Work<'_, P> {
             None => self.write_receipt().await?,
         };
         let envelope = envelope(&bytes)?;
-        let statement = ToSign::signature(&label(&self.plan, self.plan.seq), &[&envelope]);
+        let statement = ToSign::signature(&label(&self.plan), &[&envelope]);
         self.sign_one(RECEIPT_SIGNATURE, &statement).await?;
         Ok(json!({ "digest": envelope.digest() }))
     }

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use occ_oci::{Descriptor, Digest};
+use occ_oci::{Descriptor, Digest, Repository};
 use occ_registry::{Client, Document, Error, RawManifest};
 use occ_trust::{Release, ReleaseError, Signer};
 use serde::{Deserialize, Serialize};
 
 use crate::look::Trust;
-use crate::plan::ReleasePlan;
 
 /// How many blobs are read at the same time.
 const AT_ONCE: usize = 4;
@@ -49,13 +48,13 @@ pub enum ReadBackError {
     Unverified(#[from] ReleaseError),
 }
 
-/// Reads everything that is behind some lists of images. `fresh` are blobs that are read whole; of others it is
+/// Reads everything that is behind some lists of images, which are signed for a name. `fresh` are blobs that are read whole; of others it is
 /// enough that they are there.
 ///
 /// # Errors
 /// [`ReadBackError`].
 pub async fn read_back(
-    plan: &ReleasePlan,
+    name: &Repository,
     place: &Client,
     indexes: &[RawManifest],
     fresh: Fresh<'_>,
@@ -64,13 +63,8 @@ pub async fn read_back(
     let mut back = ReadBack::default();
     let mut blobs: Vec<Descriptor> = Vec::new();
     let mut known = BTreeSet::new();
-    let release = Release {
-        name: plan.name(),
-        titles: &[],
-        policy: trust.policy,
-        root: trust.root,
-        now: trust.now,
-    };
+    let release =
+        Release { name, titles: &[], policy: trust.policy, root: trust.root, now: trust.now };
     for index in indexes {
         let there = place.manifest(index.digest()).await?;
         let mut manifests = vec![there];

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use occ_image::Lock;
-use occ_oci::{Annotations, Digest};
+use occ_oci::{Annotations, Digest, Repository};
 use occ_trust::{Builder, Label, NotABill, Provenance, Resource, ToSign};
 use serde_json::json;
 
 use crate::base::BaseDecision;
+use crate::channel::Channel;
 use crate::made::{Made, Subject};
 use crate::plan::ReleasePlan;
 
@@ -38,7 +39,7 @@ pub(crate) fn statements(
             continue;
         }
         // A base is no release, and has no number.
-        let label = if is_base { Label::of(plan.name().clone()) } else { label(plan, plan.seq) };
+        let label = if is_base { Label::of(plan.name().clone()) } else { label(plan) };
         let manifests = subject.manifests();
         let everything: Vec<usize> = (0..manifests.len()).collect();
         let mut say = |kind: &str, about: Vec<usize>, statement| {
@@ -59,14 +60,19 @@ pub(crate) fn statements(
 }
 
 /// The name that images are signed for, and their number.
-pub(crate) fn label(plan: &ReleasePlan, seq: u64) -> Label {
+pub(crate) fn label_of(name: &Repository, channel: Channel, seq: u64) -> Label {
     Label {
-        repository: plan.name().clone(),
+        repository: name.clone(),
         tag: None,
-        version: plan.channel.version().map(|version| version.bare()),
+        version: channel.version().map(|version| version.bare()),
         seq: Some(seq),
         more: Annotations::new(),
     }
+}
+
+/// The same for the images of a plan.
+pub(crate) fn label(plan: &ReleasePlan) -> Label {
+    label_of(plan.name(), plan.channel, plan.seq)
 }
 
 fn provenance(plan: &ReleasePlan, subject: &Subject, lock: &Lock) -> Provenance {

@@ -40,7 +40,7 @@ impl Registry {
         let folder = TempDir::new().expect("a temporary folder");
         let port = free_port();
         let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
              http: {{addr: \"127.0.0.1:{port}\"{more}}}\n",
             folder.path().join("data").display()
         );

@@ -67,7 +67,7 @@ impl Title<'_> {
 }
 
 /// What is to be released.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Release<'a> {
     /// The name that it was signed for.
     pub name: &'a Repository,

@@ -39,6 +39,8 @@ pub(crate) enum Access {
     Pull,
     /// Writing to it.
     Push,
+    /// Removing from it.
+    Delete,
     /// Writing to it and reading another one on the same host.
     Mount(String),
 }
@@ -50,6 +52,7 @@ impl Access {
         match self {
             Self::Pull => vec![format!("repository:{path}:pull")],
             Self::Push => vec![format!("repository:{path}:pull,push")],
+            Self::Delete => vec![format!("repository:{path}:pull,delete")],
             Self::Mount(from) => {
                 let from = format!("repository:{from}:pull");
                 vec![format!("repository:{path}:pull,push"), from]

@@ -87,6 +87,23 @@ impl Client {
         Ok(manifest)
     }
 
+    /// Removes a manifest, and with it every tag that stands for it (distribution spec, "Deleting Manifests").
+    /// Returns whether it was there. Many registries let nobody do that.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete_manifest(&self, digest: &ManifestDigest) -> Result<bool, Error> {
+        let place = format!("manifests/{digest}");
+        let mut call = self.call(Method::DELETE, &place, format!("manifest {digest}"));
+        call.access = Access::Delete;
+        call.takes = &[200, 202];
+        match self.fetch(&call, UNREAD).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.reason.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts a manifest under a name and returns the subject that the registry took notice of.
     pub(crate) async fn put(
         &self,

@@ -53,7 +53,26 @@ suite!(
     several_writers_of_one_list_lose_nothing,
     a_copy_brings_everything_that_refers_to_it,
     tags_are_listed_to_the_last_page,
+    a_manifest_is_removed_with_its_tags,
 );
+
+async fn a_manifest_is_removed_with_its_tags(host: &str) {
+    let client = client(host, "a/b");
+    let (gone, stays) = (image("gone"), image("stays"));
+    for (image, names) in [(&gone, ["one", "two"]), (&stays, ["three", "four"])] {
+        image.push_blobs(&client).await;
+        for name in names {
+            client.tag(&image.manifest, &tag(name)).await.expect("a tag");
+        }
+    }
+    assert!(client.delete_manifest(gone.manifest.digest()).await.expect("it is removed"));
+    for name in ["one", "two"] {
+        let error = client.resolve(&tag(name)).await.expect_err("it is gone");
+        assert!(error.reason.is_not_found(), "{error:?}");
+    }
+    client.resolve(&tag("three")).await.expect("it stays");
+    assert!(!client.delete_manifest(gone.manifest.digest()).await.expect("there is none"));
+}
 
 async fn tags_are_listed_to_the_last_page(host: &str) {
     let client = client(host, "a/b");

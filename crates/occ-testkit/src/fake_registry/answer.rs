@@ -26,6 +26,10 @@ pub(super) fn answer(state: &State, request: &Request) -> Answer {
         ("/blobs/", "GET" | "HEAD") => blob(state, request, repository, name),
         ("/manifests/", "GET" | "HEAD") => manifest(state, repository, name),
         ("/manifests/", "PUT") => put(state, request, repository, name),
+        ("/manifests/", "DELETE") => {
+            let found = state.memory().store.forget_manifest(repository, name);
+            Answer::new(if found { 202 } else { 404 })
+        }
         ("/tags/", "GET") if name == "list" => tags(state, request, repository),
         ("/referrers/", "GET") if state.referring == Referring::Api => {
             referrers::list(state, request, repository, name)

@@ -129,6 +129,11 @@ impl FakeRegistry {
         })
     }
 
+    /// Returns how many manifests a repository has.
+    pub fn manifests(&self, repository: &str) -> usize {
+        self.state.memory().store.manifests(repository).len()
+    }
+
     /// Returns the tags of a repository, sorted.
     pub fn tags(&self, repository: &str) -> Vec<String> {
         self.state.memory().store.tags(repository)

@@ -85,6 +85,13 @@ impl Store {
         self.uploads_ever
     }
 
+    /// Removes a manifest with every tag that stands for it; returns whether it was there.
+    pub(super) fn forget_manifest(&mut self, repository: &str, digest: &str) -> bool {
+        let Some(repository) = self.repositories.get_mut(repository) else { return false };
+        repository.tags.retain(|_, is| is != digest);
+        repository.manifests.remove(digest).is_some()
+    }
+
     pub(super) fn change(&mut self, change: Change) {
         match change {
             Change::Put { repository, name, media_type, bytes } => {
