@@ -193,7 +193,7 @@ async fn bombs(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
     let own = client.within(REQUEST).in_folder(&Course::folder(0));
     let session = own.create_session().await?;
     let before = servers(course.subject.inside).await?;
-    let bomb = "n=0; while [ $n -lt 5000 ] && sleep 5 & do n=$((n+1)); done 2>/dev/null; wait";
+    let bomb = "n=0; while [ $n -lt 5000 ]; do sleep 5 & n=$((n+1)); done 2>/dev/null; wait";
     let (ran, alive) = tokio::join!(own.command(&session.id, bomb), async {
         sleep(Duration::from_secs(2)).await;
         client.within(Duration::from_secs(5)).health().await
