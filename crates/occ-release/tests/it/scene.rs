@@ -274,7 +274,7 @@ impl Hands {
             let given = given.iter().find(|layer| layer.key == key).cloned();
             (given.unwrap_or_else(|| self.layer(&key, form)), key.to_string())
         });
-        Image::assemble(plan, layers.collect())
+        Image::assemble(plan, layers.collect(), None)
     }
 }
 

@@ -1,10 +1,11 @@
 //! `occ smoke`: whether an engine does what it must be seen to do.
 
 mod keep;
+mod sharers;
 mod stage;
-mod target;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use occ_smoke::{
 
 use self::keep::keep;
 use self::stage::on_stage;
-pub(super) use self::target::Target;
+use super::target::Target;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -98,7 +99,7 @@ pub(super) async fn with_subject<T>(
 ) -> Result<T, Failure> {
     match target {
         Target::Sandbox(context, state) => in_sandbox(engine, context, state, work).await,
-        Target::Image(image) => on_stage(engine, context, image, work).await,
+        Target::Image(_, image) => on_stage(engine, context, image, work).await,
     }
 }
 
@@ -125,18 +126,19 @@ async fn in_sandbox<T>(
         client: client(reached.address, &password),
         inside: &inside,
         aside: &inside,
-        expected: expected(state.labels.get(guest::LABEL_OPENCODE), target::owner(state), START),
+        expected: expected(&state.labels, sharers::owner(state), START),
         ended: ended(engine, &state.name),
-        sharers: target::sharers(engine, state).await?,
+        sharers: sharers::sharers(engine, state).await?,
         life: None,
     };
     work(subject, &state.name).await
 }
 
-fn expected(version: Option<&String>, owner: Owner, start: Duration) -> Expected {
+/// What the labels of an image promise. Whoever built another on it has its labels too.
+fn expected(labels: &BTreeMap<String, String>, owner: Owner, start: Duration) -> Expected {
     Expected {
-        version: version.cloned(),
-        program: None,
+        version: labels.get(guest::LABEL_OPENCODE).cloned(),
+        program: labels.get(guest::LABEL_OPENCODE_BINARY).cloned(),
         uid: owner.uid,
         workspace: guest::WORKSPACE.into(),
         start,

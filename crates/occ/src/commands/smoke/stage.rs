@@ -10,11 +10,13 @@ use occ_engine::{Docker, ImageFacts};
 use occ_image::guest;
 use occ_opencode::Client;
 use occ_sandbox::{
-    ApplyError, Given, Said, SandboxSpec, Stage, Workspace, client, generate_password,
+    ApplyError, Given, Said, SandboxSpec, Stage, StageMark, Stages, Workspace, client, forsaken,
+    generate_password,
 };
 use occ_smoke::{Fault, InContainer, Inside, Life, Other, Ran, Stopped, Subject, Trouble};
 
 use super::{ended, expected};
+use crate::commands::ls::fleet;
 use crate::commands::start::StartSettings;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -35,18 +37,27 @@ pub(super) async fn on_stage<T>(
         let says = "the image does not say that it keeps the guest contract";
         return Err(Failure::new(Exit::Refused, says).hint("build one that does: occ image build"));
     }
+    let stages = Stages::new(&context.state_dir());
+    clear_forsaken(&stages, engine, context).await?;
     let spec = plain(context)?;
     let stage = stage(engine, &spec, image)?;
+    let mark = stages.mark(stage.tag())?;
     let done = async {
         stage.make().await?;
         let reached = context.reach(stage.start().await?)?;
-        let life = StageLife { stage: &stage, engine, context, image, reached: Mutex::default() };
-        let version = image.labels.get(guest::LABEL_OPENCODE);
+        let life = StageLife {
+            stage: &stage,
+            spec: &spec,
+            engine,
+            context,
+            image,
+            reached: Mutex::default(),
+        };
         let subject = Subject {
             client: client(reached.address, stage.password()),
             inside: &InContainer { engine, container: stage.name() },
             aside: &Aside(&stage),
-            expected: expected(version, spec.owner(), spec.start_timeout),
+            expected: expected(&image.labels, spec.owner(), spec.start_timeout),
             ended: ended(engine, stage.name()),
             sharers: Vec::new(),
             life: Some(&life),
@@ -54,10 +65,36 @@ pub(super) async fn on_stage<T>(
         work(subject, stage.name()).await
     };
     let done = done.await;
-    let cleared = stage.clear().await;
+    let cleared = clear(&stage, mark).await;
     let done = done?;
     cleared?;
     Ok(done)
+}
+
+/// Removes all of a stage, its mark last.
+async fn clear(stage: &Stage<'_, Docker>, mark: StageMark) -> Result<(), ApplyError> {
+    stage.clear().await?;
+    Ok(mark.remove()?)
+}
+
+/// Removes stages whose command was killed.
+async fn clear_forsaken(
+    stages: &Stages,
+    engine: &Docker,
+    context: &Context,
+) -> Result<(), Failure> {
+    let marked = stages.look()?;
+    if marked.forsaken.is_empty() {
+        return Ok(());
+    }
+    for left in forsaken(&fleet(engine, context).await?, &marked, &BTreeMap::new()) {
+        let names = left.containers.iter().chain(left.volumes.iter().map(|volume| &volume.name));
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        let names = names.join(", ");
+        context.terminal.say(&format!("removing what a command that was killed left: {names}"));
+        stages.remove(engine, &left).await?;
+    }
+    Ok(())
 }
 
 /// The wish of the settings, without anything of this host or of a sandbox that is there.
@@ -94,6 +131,8 @@ impl Inside for Aside<'_> {
 /// The end and the next beginning of a stage.
 struct StageLife<'a> {
     stage: &'a Stage<'a, Docker>,
+    /// What it was made for.
+    spec: &'a SandboxSpec,
     engine: &'a Docker,
     context: &'a Context,
     image: &'a ImageFacts,
@@ -106,7 +145,10 @@ impl Life for StageLife<'_> {
         Box::pin(async {
             let begun = Instant::now();
             let ended = self.stage.stop(GRACE).await.map_err(failed)?;
-            Ok(Stopped { code: ended.code, took: begun.elapsed() })
+            let took = begun.elapsed();
+            // What the engine takes for that is not its own.
+            self.stage.kill().await.map_err(failed)?;
+            Ok(Stopped { code: ended.code, took })
         })
     }
 
@@ -126,19 +168,20 @@ impl Life for StageLife<'_> {
 
     fn on_small_disk(&self, size: u64) -> BoxFuture<'_, Result<Box<dyn Other + '_>, Fault>> {
         Box::pin(async move {
-            let spec = plain(self.context).map_err(|failure| unreached(&failure))?;
-            let stage =
-                stage(self.engine, &spec, self.image).map_err(|failure| unreached(&failure))?;
-            let stage = stage.on_small_disk(size);
+            let stage = stage(self.engine, self.spec, self.image);
+            let stage = stage.map_err(|failure| unreached(&failure))?.on_small_disk(size);
+            let mark = Stages::new(&self.context.state_dir()).mark(stage.tag());
+            let mark = mark.map_err(|error| failed(error.into()))?;
             match started(&stage, self.context).await {
                 Ok(reached) => {
                     let name = stage.name().to_owned();
                     let inside = OwnInside { engine: self.engine, name };
-                    Ok(Box::new(Beside { stage, reached, inside }) as Box<dyn Other>)
+                    let mark = Mutex::new(Some(mark));
+                    Ok(Box::new(Beside { stage, mark, reached, inside }) as Box<dyn Other>)
                 }
                 Err(fault) => {
                     // Whatever went wrong, nothing is to stay.
-                    drop(stage.clear().await);
+                    drop(clear(&stage, mark).await);
                     Err(fault)
                 }
             }
@@ -154,6 +197,8 @@ async fn started(stage: &Stage<'_, Docker>, context: &Context) -> Result<Reached
 /// Another stage, beside the one that is examined.
 struct Beside<'a> {
     stage: Stage<'a, Docker>,
+    /// Until it is removed.
+    mark: Mutex<Option<StageMark>>,
     reached: Reached,
     inside: OwnInside<'a>,
 }
@@ -168,7 +213,13 @@ impl Other for Beside<'_> {
     }
 
     fn end(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { self.stage.clear().await.map_err(failed) })
+        Box::pin(async {
+            let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match mark {
+                Some(mark) => clear(&self.stage, mark).await.map_err(failed),
+                None => Ok(()),
+            }
+        })
     }
 }
 
