@@ -41,6 +41,9 @@ pub enum AbandonError {
 ///
 /// # Errors
 /// [`AbandonError`].
+///
+/// # Panics
+/// Never: the base's name is a tag.
 pub async fn abandon(
     journal: &mut Journal,
     places: &[Client],

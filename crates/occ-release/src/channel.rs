@@ -24,11 +24,6 @@ impl Channel {
             Self::Edge => None,
         }
     }
-
-    /// Returns what the images are labelled with.
-    pub fn label(&self) -> String {
-        self.version().map_or_else(|| "edge".to_owned(), |version| version.bare())
-    }
 }
 
 impl fmt::Display for Channel {

@@ -53,7 +53,7 @@ pub use made::{Made, MadeImage, Subject};
 pub use notes::{changelog, notes};
 pub use plan::{
     Before, PLAN_FORMAT, PlannedBase, PlannedImage, ReleasePlan, Source, Standing, Wish, base_name,
-    build_plans,
+    build_plans, to_the_second,
 };
 pub use ports::{Ports, Scanned, Smoked, Staged, Weakness};
 pub use queue::{TURN, Turn, TurnError};

@@ -75,7 +75,7 @@ fn changes(text: &mut String, diff: &ReleaseDiff) {
     match diff.packages.len() {
         0 => say(text, "The packages of Debian are the same."),
         more if more > NAMED => {
-            say(text, &format!("{more} packages of Debian have other versions."))
+            say(text, &format!("{more} packages of Debian have other versions."));
         }
         _ => versions(text, "package", &diff.packages),
     }
@@ -125,7 +125,7 @@ fn growth(before: u64, after: u64) -> String {
 /// Writes the entry of a changelog (Keep a Changelog).
 pub fn changelog(receipt: &Receipt, before: Option<&Receipt>) -> String {
     let day: String = receipt.created.to_string().chars().take(10).collect();
-    let mut text = format!("## [{}] - {day}\n\n### Changed\n\n", receipt.channel.label());
+    let mut text = format!("## [{}] - {day}\n\n### Changed\n\n", receipt.channel);
     let diff = before.map(|before| ReleaseDiff::new(before, receipt));
     let mut lines = 0;
     for (name, (before, after)) in diff.iter().flat_map(|diff| &diff.tools) {

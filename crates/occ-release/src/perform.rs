@@ -8,7 +8,7 @@ use bytes::Bytes;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
 use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, copy, send};
-use occ_trust::{Bundle, Release, Title, ToSign, attach};
+use occ_trust::{Bundle, Label, Release, Title, ToSign, attach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::ports::{Ports, Scanned, Smoked, Staged};
 use crate::read_back::{Fresh, read_back};
 use crate::receipt::{Findings, ProofOf, Receipt, Tried, envelope};
 use crate::run::Work;
-use crate::statements::{label, statements};
+use crate::statements::statements;
 use crate::step::Step;
 
 const RECEIPT: &str = "receipt.json";
@@ -232,7 +232,8 @@ impl<P: Ports> Work<'_, P> {
             None => self.write_receipt().await?,
         };
         let envelope = envelope(&bytes)?;
-        let statement = ToSign::signature(&label(&self.plan), &[&envelope]);
+        let label = Label { seq: Some(self.plan.seq), ..Label::of(self.plan.name().clone()) };
+        let statement = ToSign::signature(&label, &[&envelope]);
         self.sign_one(RECEIPT_SIGNATURE, &statement).await?;
         Ok(json!({ "digest": envelope.digest() }))
     }

@@ -19,6 +19,8 @@ pub const PLAN_FORMAT: &str = "opencode-cloud/release-plan/v1";
 pub struct Wish {
     /// As what.
     pub channel: Channel,
+    /// Version of `occ` that the images are for; images say so.
+    pub product: semver::Version,
     /// When it is made; images say so.
     pub created: Timestamp,
     /// Number of the release, which grows: who has seen a higher one takes a lower one for an attempt to go back.
@@ -97,6 +99,8 @@ pub struct ReleasePlan {
     pub format: String,
     /// As what it is released.
     pub channel: Channel,
+    /// Version of `occ` that the images are for.
+    pub product: semver::Version,
     /// When, as the images say.
     pub created: Timestamp,
     /// Number of the release, which grows.
@@ -122,7 +126,7 @@ pub struct ReleasePlan {
     pub images: Vec<PlannedImage>,
     /// Tags, those that never move first.
     pub tags: Vec<PlannedTag>,
-    /// Tags that would move, and stay because they stand for something newer.
+    /// Tags that stay as they are, and why.
     pub kept: Vec<KeptTag>,
     /// What the tags that move stood for when this was planned.
     pub before: Vec<Before>,
@@ -147,7 +151,10 @@ pub struct Before {
 /// [`PlanError`].
 pub fn build_plans(wish: &Wish, source: &Source<'_>) -> Result<Vec<BuildPlan>, PlanError> {
     let release = occ_image::Release {
-        version: wish.channel.label(),
+        version: match wish.channel {
+            Channel::Release(_) => wish.product.to_string(),
+            Channel::Edge => wish.channel.to_string(),
+        },
         created: wish.created.to_string(),
         revision: wish.revision.clone(),
         branch: wish.branch.clone(),
@@ -166,6 +173,11 @@ pub fn build_plans(wish: &Wish, source: &Source<'_>) -> Result<Vec<BuildPlan>, P
     let name = base_name(&of_first, wish.compression);
     plans.extend(of_first.iter().map(|plan| plan.of_base(&name)));
     Ok(plans)
+}
+
+/// Returns a time without the part of a second, as images have it.
+pub fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// Returns what the base of some plans is called.
@@ -198,6 +210,7 @@ impl ReleasePlan {
         Self {
             format: PLAN_FORMAT.to_owned(),
             channel: wish.channel,
+            product: wish.product.clone(),
             created: wish.created,
             seq: wish.seq,
             revision: wish.revision.clone(),
@@ -282,7 +295,8 @@ fn before(standings: &[Standing], tags: &[PlannedTag]) -> Vec<Before> {
 pub(crate) fn tags(wish: &Wish, base: &str, known: &BTreeSet<Tag>) -> Tags {
     let mut all = Tags::default();
     for variant in &wish.variants {
-        let tags = of_variant(wish.channel, variant, wish.revision.as_deref(), known);
+        let revision = wish.revision.as_deref();
+        let tags = of_variant(wish.channel, &wish.product, variant, revision, known);
         all.given.extend(tags.given);
         all.kept.extend(tags.kept);
     }

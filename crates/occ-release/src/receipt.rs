@@ -31,6 +31,8 @@ pub struct Receipt {
     pub format: String,
     /// As what it was released.
     pub channel: Channel,
+    /// Version of `occ` that the images are for.
+    pub product: semver::Version,
     /// When, as the images say.
     pub created: Timestamp,
     /// Number of the release.
@@ -185,6 +187,7 @@ impl Receipt {
         Self {
             format: RECEIPT_FORMAT.to_owned(),
             channel: plan.channel,
+            product: plan.product.clone(),
             created: plan.created,
             seq: plan.seq,
             revision: plan.revision.clone(),

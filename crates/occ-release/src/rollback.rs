@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Channel;
 use crate::look::Trust;
 use crate::ports::Ports;
-use crate::receipt::Receipt;
-use crate::statements::label_of;
+use crate::receipt::{Receipt, ReceiptVariant};
+use crate::statements::labels;
 
 /// A tag that goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ pub async fn roll_back<P: Ports>(
 ) -> Result<(), RollbackError> {
     let mut indexes = Vec::new();
     for variant in &receipt.variants {
-        indexes.push(sign_again(plan, receipt, &variant.digest, places, ports).await?);
+        indexes.push(sign_again(plan, receipt, variant, places, ports).await?);
     }
     indexes.push(places[0].manifest(&receipt.base.digest).await?);
     let Trust { policy, root, now } = trust;
@@ -126,21 +126,22 @@ pub async fn roll_back<P: Ports>(
 async fn sign_again<P: Ports>(
     plan: &RollbackPlan,
     receipt: &Receipt,
-    digest: &ManifestDigest,
+    variant: &ReceiptVariant,
     places: &[Client],
     ports: &P,
 ) -> Result<RawManifest, RollbackError> {
-    let index = places[0].manifest(digest).await?;
+    let index = places[0].manifest(&variant.digest).await?;
     let mut manifests = vec![index.clone()];
     for child in index.parts().0 {
         manifests.push(places[0].described(child).await?);
     }
     let manifests: Vec<&RawManifest> = manifests.iter().collect();
-    let label = label_of(&receipt.places[0], receipt.channel, plan.seq);
-    let bundle = ports.sign(&ToSign::signature(&label, &manifests)).await;
-    let bundle = bundle.map_err(RollbackError::Sign)?;
-    for place in places {
-        attach(place, &bundle, &manifests, plan.at).await?;
+    for label in labels(&receipt.places[0], &receipt.tags, &variant.name, plan.seq) {
+        let bundle = ports.sign(&ToSign::signature(&label, &manifests)).await;
+        let bundle = bundle.map_err(RollbackError::Sign)?;
+        for place in places {
+            attach(place, &bundle, &manifests, plan.at).await?;
+        }
     }
     Ok(index)
 }

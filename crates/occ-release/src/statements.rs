@@ -1,16 +1,16 @@
 //! What is said about images: that they are ours, what they were made of, what is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use occ_image::Lock;
 use occ_oci::{Annotations, Digest, Repository};
-use occ_trust::{Builder, Label, NotABill, Provenance, Resource, ToSign};
+use occ_trust::{Builder, Label, NotABill, Provenance, Resource, ToSign, version_of};
 use serde_json::json;
 
 use crate::base::BaseDecision;
-use crate::channel::Channel;
 use crate::made::{Made, Subject};
 use crate::plan::ReleasePlan;
+use crate::tags::PlannedTag;
 
 /// A statement, and the file in which it is kept once it is signed.
 #[derive(Debug, Clone)]
@@ -39,14 +39,22 @@ pub(crate) fn statements(
             continue;
         }
         // A base is no release, and has no number.
-        let label = if is_base { Label::of(plan.name().clone()) } else { label(plan) };
+        let labels = if is_base {
+            vec![Label::of(plan.name().clone())]
+        } else {
+            labels(plan.name(), &plan.tags, &subject.name, plan.seq)
+        };
+        let label = Label::of(plan.name().clone());
         let manifests = subject.manifests();
         let everything: Vec<usize> = (0..manifests.len()).collect();
         let mut say = |kind: &str, about: Vec<usize>, statement| {
             let name = format!("bundles/{}.{kind}.json", subject.name);
             all.push(Said { name, of: subject.name.clone(), about, statement });
         };
-        say("signature", everything.clone(), ToSign::signature(&label, &manifests));
+        for (number, label) in labels.iter().enumerate() {
+            let kind = format!("signature.{number}");
+            say(&kind, everything.clone(), ToSign::signature(label, &manifests));
+        }
         let provenance = provenance(plan, subject, lock);
         let statement = ToSign::provenance(&label, &manifests, &provenance, builder);
         say("provenance", everything, statement);
@@ -60,19 +68,28 @@ pub(crate) fn statements(
 }
 
 /// The name that images are signed for, and their number.
-pub(crate) fn label_of(name: &Repository, channel: Channel, seq: u64) -> Label {
-    Label {
+///
+/// Whoever asks for a version wants it signed for that version, ending and all: one signature for each that is
+/// given, and one without for a release that has none.
+pub(crate) fn labels(
+    name: &Repository,
+    tags: &[PlannedTag],
+    subject: &str,
+    seq: u64,
+) -> Vec<Label> {
+    let label = |version: Option<&str>| Label {
         repository: name.clone(),
         tag: None,
-        version: channel.version().map(|version| version.bare()),
+        version: version.map(str::to_owned),
         seq: Some(seq),
         more: Annotations::new(),
+    };
+    let own = tags.iter().filter(|planned| planned.of == subject && !planned.moves);
+    let versions: BTreeSet<&str> = own.filter_map(|planned| version_of(&planned.tag)).collect();
+    if versions.is_empty() {
+        return vec![label(None)];
     }
-}
-
-/// The same for the images of a plan.
-pub(crate) fn label(plan: &ReleasePlan) -> Label {
-    label_of(plan.name(), plan.channel, plan.seq)
+    versions.into_iter().map(|version| label(Some(version))).collect()
 }
 
 fn provenance(plan: &ReleasePlan, subject: &Subject, lock: &Lock) -> Provenance {

@@ -27,14 +27,14 @@ pub struct PlannedTag {
     pub moves: bool,
 }
 
-/// A moving tag that stays where it is, because it stands for something newer.
+/// A tag that a release could give, and does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptTag {
     /// The tag.
     pub tag: Tag,
-    /// The newer release.
-    pub newer: Version,
+    /// Why it stays as it is.
+    pub why: String,
 }
 
 /// The tags of a release, and those that it leaves alone.
@@ -44,47 +44,60 @@ pub(crate) struct Tags {
     pub(crate) kept: Vec<KeptTag>,
 }
 
-/// Returns the tags of a variant; `known` are those of all registries.
+/// Returns the tags of a variant. `product` is the version of `occ` that the images are for, `known` are the tags
+/// of all registries.
+///
+/// The version of opencode and the commit are names of this release for good. The version of `occ` is that of
+/// the first release with it; what leads to the newest moves on.
 pub(crate) fn of_variant(
     channel: Channel,
+    product: &semver::Version,
     variant: &str,
     revision: Option<&str>,
     known: &BTreeSet<Tag>,
 ) -> Tags {
     let ending = if variant == PLAIN { String::new() } else { format!("-{variant}") };
+    let named = |name: &str| tag(&format!("{name}{ending}"));
     let mut tags = Tags::default();
-    let mut give = |name: String, moves| {
-        tags.given.push(PlannedTag { tag: tag(&name), of: variant.to_owned(), moves });
+    let mut give = |tag: Tag, moves| {
+        tags.given.push(PlannedTag { tag, of: variant.to_owned(), moves });
     };
-    if let Some(version) = channel.version() {
-        give(format!("{version}{ending}"), false);
-        give(format!("{}{ending}", version.bare()), false);
-    }
     if let Some(revision) = revision {
         let commit: String = revision.chars().take(COMMIT).collect();
-        give(format!("sha-{commit}{ending}"), false);
+        give(named(&format!("sha-{commit}")), false);
     }
     let Channel::Release(version) = channel else {
-        give(format!("edge{ending}"), true);
+        give(named("edge"), true);
         return tags;
     };
-    let series = |moving: &str, belongs: &dyn Fn(&Version) -> bool| {
-        let newest = versions(known, &ending).filter(belongs).max();
-        (tag(&format!("{moving}{ending}")), newest.filter(|newest| *newest > version))
+    give(named(&version.to_string()), false);
+    let own = named(&product.to_string());
+    let mut kept = Vec::new();
+    if known.contains(&own) {
+        kept.push(KeptTag { tag: own, why: "it stands for an earlier release".to_owned() });
+    } else {
+        give(own, false);
+    }
+    let newer_product = |belongs: &dyn Fn(&semver::Version) -> bool| {
+        let newest = products(known, &ending).filter(belongs).max();
+        newest.filter(|newest| newest > product).map(|newest| newest.to_string())
     };
+    let newest = versions(known, &ending).max().filter(|newest| *newest > version);
+    let (major, minor) = (product.major, product.minor);
     let moving = [
-        series(&format!("{}.{}", version.major, version.minor), &|other| {
-            (other.major, other.minor) == (version.major, version.minor)
-        }),
-        series(&version.major.to_string(), &|other| other.major == version.major),
-        series("latest", &|_| true),
+        (format!("{major}.{minor}"), newer_product(&|it| (it.major, it.minor) == (major, minor))),
+        (major.to_string(), newer_product(&|it| it.major == major)),
+        ("latest".to_owned(), newest.map(|newest| newest.to_string())),
     ];
-    for (tag, newer) in moving {
+    for (name, newer) in moving {
         match newer {
-            Some(newer) => tags.kept.push(KeptTag { tag, newer }),
-            None => tags.given.push(PlannedTag { tag, of: variant.to_owned(), moves: true }),
+            Some(newer) => {
+                kept.push(KeptTag { tag: named(&name), why: format!("{newer} is newer") });
+            }
+            None => give(named(&name), true),
         }
     }
+    tags.kept = kept;
     tags
 }
 
@@ -99,6 +112,17 @@ pub(crate) fn of_base(name: &str, moves: bool) -> Vec<PlannedTag> {
 /// Returns the versions that a variant was released with.
 fn versions<'a>(known: &'a BTreeSet<Tag>, ending: &'a str) -> impl Iterator<Item = Version> + 'a {
     known.iter().filter_map(move |tag| tag.as_str().strip_suffix(ending)?.parse().ok())
+}
+
+/// Returns the versions of `occ` that a variant was released for.
+fn products<'a>(
+    known: &'a BTreeSet<Tag>,
+    ending: &'a str,
+) -> impl Iterator<Item = semver::Version> + 'a {
+    let plain = known.iter().filter_map(move |tag| tag.as_str().strip_suffix(ending));
+    plain
+        .filter_map(|tag| tag.parse().ok())
+        .filter(|version: &semver::Version| version.pre.is_empty())
 }
 
 /// Returns every version that anything was released with, newest first.
@@ -134,39 +158,48 @@ mod tests {
         tags.given.iter().map(shown).collect()
     }
 
+    fn product() -> semver::Version {
+        "1.2.3".parse().expect("a version")
+    }
+
     #[test]
-    fn a_release_has_its_version_for_good_and_moves_what_leads_to_the_newest() {
+    fn a_release_has_its_versions_for_good_and_moves_what_leads_to_the_newest() {
         let channel: Channel = "v1.14.44b".parse().expect("a version");
-        let plain = of_variant(channel, "base", Some("0123456789abcdef"), &known(&["v1.14.44"]));
+        let known = known(&["v1.14.44", "1.2.2"]);
+        let tags = of_variant(channel, &product(), "base", Some("0123456789abcdef"), &known);
         let wanted =
-            ["v1.14.44b", "1.14.44b", "sha-0123456789ab", "1.14 moves", "1 moves", "latest moves"];
-        assert_eq!(shown(&plain), wanted);
-        let omos = of_variant(channel, "omos", None, &known(&[]));
-        let wanted = [
-            "v1.14.44b-omos",
-            "1.14.44b-omos",
-            "1.14-omos moves",
-            "1-omos moves",
-            "latest-omos moves",
-        ];
+            ["sha-0123456789ab", "v1.14.44b", "1.2.3", "1.2 moves", "1 moves", "latest moves"];
+        assert_eq!(shown(&tags), wanted);
+        assert!(tags.kept.is_empty());
+        let omos = of_variant(channel, &product(), "omos", None, &known);
+        let wanted =
+            ["v1.14.44b-omos", "1.2.3-omos", "1.2-omos moves", "1-omos moves", "latest-omos moves"];
         assert_eq!(shown(&omos), wanted);
-        assert!(plain.kept.is_empty() && omos.kept.is_empty());
+    }
+
+    #[test]
+    fn a_version_of_occ_stays_with_the_first_release_for_it() {
+        let channel: Channel = "v1.14.45".parse().expect("a version");
+        let tags = of_variant(channel, &product(), "base", None, &known(&["v1.14.44", "1.2.3"]));
+        assert_eq!(shown(&tags), ["v1.14.45", "1.2 moves", "1 moves", "latest moves"]);
+        assert_eq!(tags.kept[0].tag.as_str(), "1.2.3");
     }
 
     #[test]
     fn a_release_behind_the_newest_moves_only_its_own_series() {
         let channel: Channel = "v1.14.45".parse().expect("a version");
-        let tags =
-            of_variant(channel, "base", None, &known(&["v1.15.0", "v2.0.0-omos", "v1.14.44"]));
-        assert_eq!(shown(&tags), ["v1.14.45", "1.14.45", "1.14 moves"]);
+        let known = known(&["v1.15.0", "v2.0.0-omos", "1.3.0", "1.2.2"]);
+        let tags = of_variant(channel, &product(), "base", None, &known);
+        assert_eq!(shown(&tags), ["v1.14.45", "1.2.3", "1.2 moves"]);
         let kept: Vec<_> =
-            tags.kept.iter().map(|kept| format!("{} {}", kept.tag, kept.newer)).collect();
-        assert_eq!(kept, ["1 v1.15.0", "latest v1.15.0"]);
+            tags.kept.iter().map(|kept| format!("{}: {}", kept.tag, kept.why)).collect();
+        assert_eq!(kept, ["1: 1.3.0 is newer", "latest: v1.15.0 is newer"]);
     }
 
     #[test]
     fn the_main_branch_moves_edge_alone() {
-        let tags = of_variant(Channel::Edge, "with-pi", Some("abcdef0"), &known(&["v9.0.0"]));
+        let known = known(&["v9.0.0"]);
+        let tags = of_variant(Channel::Edge, &product(), "with-pi", Some("abcdef0"), &known);
         assert_eq!(shown(&tags), ["sha-abcdef0-with-pi", "edge-with-pi moves"]);
         assert_eq!(of_base("base-0123", false).len(), 1);
         assert_eq!(of_base("base-0123", true)[1].tag.as_str(), "base-latest");

@@ -117,6 +117,16 @@ impl Context {
         + Send
         + 'static,
     ) -> Result<T, Failure> {
+        self.building(work).await.map_err(Failure::from)
+    }
+
+    /// The same, for whoever needs to know what went wrong.
+    pub(crate) async fn building<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(occ_image::Observer<'_>, &AtomicBool) -> Result<T, BuildError>
+        + Send
+        + 'static,
+    ) -> Result<T, BuildError> {
         let progress = Arc::new(self.terminal.progress());
         let (shown, cancel) = (Arc::clone(&progress), self.cancel.clone());
         let done = tokio::task::spawn_blocking(move || {
@@ -125,7 +135,7 @@ impl Context {
         });
         let done = done.await.expect("the workshop does not panic");
         progress.clear();
-        done.map_err(Failure::from)
+        done
     }
 
     /// Runs a future to its end; Ctrl-C and SIGTERM become the wish to stop, a second one ends the

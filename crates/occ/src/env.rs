@@ -133,6 +133,16 @@ impl Environment {
         self.cache_dir.join("images")
     }
 
+    /// Returns where the releases of this machine are kept, what they did and what they signed.
+    pub(crate) fn releases(&self) -> PathBuf {
+        self.state_dir.join("releases")
+    }
+
+    /// Returns the file that says when names went back to an earlier release.
+    pub(crate) fn rollbacks(&self) -> PathBuf {
+        self.state_dir.join("rollbacks.jsonl")
+    }
+
     /// Returns where this program is.
     pub(crate) fn program_path() -> std::io::Result<PathBuf> {
         std::env::current_exe()

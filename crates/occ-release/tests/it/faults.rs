@@ -90,7 +90,7 @@ async fn credentials_that_expire_half_way_leave_what_is_signed() {
         &scene.folder.path().join(scene.wish("").channel.to_string()).join("bundles"),
     );
     assert_eq!(kept, 4);
-    scene.hands.signatures.set(10 - 4);
+    scene.hands.signatures.set(12 - 4);
     resumed(&scene, "").await;
     assert_eq!(scene.hands.signatures.get(), 0);
 }

@@ -101,6 +101,7 @@ impl Scene {
         let now = self.hands.now.get();
         Wish {
             channel: channel.parse().expect("a channel"),
+            product: "0.1.0".parse().expect("a version"),
             created: now,
             seq: now.as_second().unsigned_abs(),
             revision: Some(format!("{:x}{:032}", now.as_second(), 0)),

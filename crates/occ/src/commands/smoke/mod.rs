@@ -51,10 +51,10 @@ pub(crate) struct SmokeArgs {
 const START: Duration = Duration::from_secs(60);
 
 /// What was found, with what explains it.
-struct Examined {
+pub(super) struct Examined {
     /// The end of the container's log.
     log: String,
-    report: Report,
+    pub(super) report: Report,
 }
 
 /// Runs `occ smoke`.
@@ -64,11 +64,7 @@ pub(crate) fn run(args: &SmokeArgs, context: &Context) -> Result<Exit, Failure> 
         let target = Target::find(args.target.as_deref(), &engine, context).await?;
         let wish = Wish { model: !args.no_model };
         let begun = Instant::now();
-        let examined = with_subject(&target, &engine, context, async |subject, container| {
-            let report = watched(subject, wish, context).await?;
-            Ok(Examined { log: keep::log(&engine, container).await, report })
-        });
-        let examined = examined.await?;
+        let examined = examined(&target, &engine, wish, context).await?;
         let report = &examined.report;
         if let Some(path) = &args.junit {
             std::fs::write(path, junit(report, &target.name())).map_err(|error| {
@@ -87,6 +83,20 @@ pub(crate) fn run(args: &SmokeArgs, context: &Context) -> Result<Exit, Failure> 
             Verdict::Failed => Exit::Unhealthy,
         })
     })
+}
+
+/// Examines an image or a sandbox.
+pub(super) async fn examined(
+    target: &Target,
+    engine: &Docker,
+    wish: Wish,
+    context: &Context,
+) -> Result<Examined, Failure> {
+    with_subject(target, engine, context, async |subject, container| {
+        let report = watched(subject, wish, context).await?;
+        Ok(Examined { log: keep::log(engine, container).await, report })
+    })
+    .await
 }
 
 /// Does some work with the way to a sandbox, or to one of the image that is made for it; the work is given the

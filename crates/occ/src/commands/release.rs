@@ -1,0 +1,57 @@
+//! `occ release`: the press on the command line.
+
+mod afterwards;
+mod hands;
+mod run;
+mod scanner;
+mod show;
+mod status;
+mod wish;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Commands about releases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReleaseCommand {
+    /// Show what a release would do, and what is wrong with it
+    Plan(run::PlanArgs),
+    /// Release all variants for all platforms to all registries, or nothing
+    ///
+    /// Everything is built, brought to every registry without a name, run, scanned, signed and read back before
+    /// anything gets its name. What stops it leaves nothing half-published, and it goes on where it stopped.
+    Run(run::RunArgs),
+    /// Show the releases that were begun here, and how far they are
+    Status(status::StatusArgs),
+    /// Go on with a release that stopped
+    Resume(run::ResumeArgs),
+    /// Give up a release that stopped, and remove what it brought to registries
+    Abandon(afterwards::AbandonArgs),
+    /// Hold a release against its receipt: signatures, names and every image, in every registry
+    ///
+    /// Ends with 3 when anything is not as the receipt says.
+    Verify(afterwards::VerifyArgs),
+    /// Let the names that move stand for an earlier release again: all of them, or none
+    ///
+    /// The earlier release is signed once more with a number of its own, so that whoever saw the newer one takes it.
+    Rollback(afterwards::RollbackArgs),
+    /// Show how two releases differ
+    Diff(afterwards::DiffArgs),
+}
+
+/// Runs `occ release`.
+pub(crate) fn run(command: ReleaseCommand, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        ReleaseCommand::Plan(args) => run::plan(&args, context),
+        ReleaseCommand::Run(args) => run::run(&args, context),
+        ReleaseCommand::Status(args) => status::run(&args, context),
+        ReleaseCommand::Resume(args) => run::resume(&args, context),
+        ReleaseCommand::Abandon(args) => afterwards::give_up(&args, context),
+        ReleaseCommand::Verify(args) => afterwards::verify(&args, context),
+        ReleaseCommand::Rollback(args) => afterwards::go_back(&args, context),
+        ReleaseCommand::Diff(args) => afterwards::diff(&args, context),
+    }
+}

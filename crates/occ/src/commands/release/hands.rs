@@ -1,0 +1,146 @@
+//! What a release needs from this machine: the workshop, an engine, a scanner, a signature.
+
+use occ_engine::{Docker, Engine as _};
+use occ_image::{BuildError, BuildPlan, Compression, Image, Layer};
+use occ_oci::Platform;
+use occ_registry::{Cause, Registries};
+use occ_release::{Ports, Scanned, Smoked, Staged};
+use occ_sandbox::pull::{Intake, Wanted, Way, bring, find, verify};
+use occ_smoke::{Outcome, Report, Verdict, Wish};
+use occ_trust::{Builder, Bundle, Mode, ToSign, sign};
+use tokio::sync::OnceCell;
+
+use super::super::signing::{SigningArgs, Tools};
+use super::super::smoke::examined;
+use super::super::target::Target;
+use super::scanner;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::trust::notary;
+
+/// What is left out, because somebody said so aloud.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Skipped {
+    pub(super) smoke: bool,
+    pub(super) scan: bool,
+}
+
+/// Hands of this machine.
+pub(super) struct Hands<'a> {
+    pub(super) context: &'a Context,
+    pub(super) way: &'a Registries,
+    pub(super) signing: &'a SigningArgs,
+    pub(super) skipped: Skipped,
+    tools: OnceCell<Tools>,
+}
+
+impl<'a> Hands<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        way: &'a Registries,
+        signing: &'a SigningArgs,
+        skipped: Skipped,
+    ) -> Self {
+        Self { context, way, signing, skipped, tools: OnceCell::new() }
+    }
+
+    async fn tools(&self) -> Result<&Tools, Failure> {
+        self.tools.get_or_try_init(|| self.signing.tools(self.way, self.context)).await
+    }
+
+    /// Brings the staged image into the engine, and examines it there.
+    async fn examine(&self, image: &Staged<'_>, engine: &Docker) -> Result<Report, Failure> {
+        let wanted = Wanted::parse(&[image.index.to_string()])
+            .map_err(occ_sandbox::pull::PullError::from)?;
+        let (env, way) = (self.context.env.clone(), self.way.clone());
+        // It has no signature yet: that it is what was made here is known by its digest.
+        let intake = Intake::new(self.context.env.cache_dir.join("pulls"), move || {
+            Ok(Way { registries: way.clone(), notary: notary(&env, Mode::Off)? })
+        });
+        let tell = |_| ();
+        let found = find(&wanted, image.platform, &intake, &tell).await?;
+        let cleared = verify(found, &intake, crate::time::moment(), &tell).await?;
+        let brought = bring(&cleared, engine, &intake, &tell).await?;
+        let target = Target::Image(brought.name, Box::new(brought.image));
+        Ok(examined(&target, engine, Wish { model: true }, self.context).await?.report)
+    }
+}
+
+impl Ports for Hands<'_> {
+    async fn build(
+        &self,
+        plans: &[BuildPlan],
+        given: Vec<Layer>,
+        form: Compression,
+    ) -> Result<Vec<Image>, BuildError> {
+        let (plans, places) = (plans.to_vec(), self.context.places());
+        self.context
+            .building(move |observer, cancel| {
+                occ_image::build_on(&plans, &given, Some(form), &places, observer, cancel)
+            })
+            .await
+    }
+
+    async fn smoke(&self, image: &Staged<'_>) -> Result<Smoked, Cause> {
+        if self.skipped.smoke {
+            return Ok(Smoked::NotHere { why: "it was not wished for (--no-smoke)".to_owned() });
+        }
+        let engine = self.context.engine().map_err(cause)?;
+        let architecture = engine.facts().await?.architecture;
+        if Platform::from_uname_machine(&architecture) != Some(image.platform) {
+            let why = format!("the engine runs {architecture}");
+            return Ok(Smoked::NotHere { why });
+        }
+        let report = self.examine(image, &engine).await.map_err(cause)?;
+        Ok(smoked(&report))
+    }
+
+    async fn scan(&self, image: &Staged<'_>) -> Result<Scanned, Cause> {
+        if self.skipped.scan {
+            let by = "nobody: it was not wished for (--no-scan)".to_owned();
+            return Ok(Scanned { by, weaknesses: Vec::new() });
+        }
+        let find = |name: &str| self.context.env.program(name);
+        scanner::scan(image.bill, find, &self.context.env.temp_dir).await
+    }
+
+    async fn sign(&self, statement: &ToSign) -> Result<Bundle, Cause> {
+        let tools = self.tools().await.map_err(cause)?;
+        Ok(sign(&tools.with(self.way), statement).await?)
+    }
+
+    async fn builder(&self) -> Result<Builder, Cause> {
+        let tools = self.tools().await.map_err(cause)?;
+        Ok(tools.token.as_ref().map_or_else(Builder::local, Builder::of))
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        crate::time::moment()
+    }
+}
+
+fn smoked(report: &Report) -> Smoked {
+    let of = |is: fn(&Outcome) -> bool| report.outcomes.iter().filter(|(_, it)| is(it)).count();
+    match report.verdict() {
+        Verdict::Passed => Smoked::Passed {
+            held: of(|outcome| matches!(outcome, Outcome::Passed { .. })),
+            skipped: of(|outcome| matches!(outcome, Outcome::Skipped { .. })),
+        },
+        Verdict::Failed => {
+            let failed = report.outcomes.iter().filter_map(|(check, outcome)| match outcome {
+                Outcome::Failed { why, .. } => Some(format!("{}: {why}", check.name())),
+                _ => None,
+            });
+            Smoked::Failed { findings: failed.collect() }
+        }
+    }
+}
+
+/// What went wrong, as the press passes it on.
+fn cause(failure: Failure) -> Cause {
+    let mut text = failure.message;
+    for cause in failure.causes {
+        text = format!("{text}: {cause}");
+    }
+    text.into()
+}
