@@ -164,6 +164,9 @@ pub(crate) enum Command {
     /// Say where an image may be used, and why
     #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),
+    /// Release images: what is told about them, and the workflows that publish them
+    #[command(subcommand)]
+    Release(commands::release::ReleaseCommand),
     /// Name other machines on which sandboxes may run, and go there
     #[command(subcommand)]
     Host(commands::host::HostCommand),

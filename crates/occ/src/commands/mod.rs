@@ -24,6 +24,7 @@ pub(crate) mod password;
 pub(crate) mod policy;
 pub(crate) mod provenance;
 pub(crate) mod prune;
+pub(crate) mod release;
 pub(crate) mod reset;
 pub(crate) mod restart;
 pub(crate) mod rm;
@@ -89,6 +90,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Smoke(args) => smoke::run(&args, context),
         Command::Soak(args) => soak::run(&args, context),
         Command::Policy(command) => policy::run(command, context),
+        Command::Release(command) => release::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Diagnose(args) => diagnose::run(&args, context),
         Command::Install(args) => install::run(&args, context),
