@@ -60,7 +60,7 @@ pub(crate) fn run(args: &CiArgs, context: &Context) -> Result<Exit, Failure> {
     if args.output != Path::new(".") {
         mend.push_str(&format!(" --output {}", args.output.display()));
     }
-    Pages { pages, mend, schema: "occ/release-ci" }.handle(way, context)
+    Pages { all: pages, mend, schema: "occ/release-ci" }.handle(way, context)
 }
 
 fn pages_of(forge: Forge, root: &Path) -> Result<Vec<Page>, Failure> {

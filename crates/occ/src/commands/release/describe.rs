@@ -69,12 +69,12 @@ pub(crate) fn run(args: &DescribeArgs, context: &Context) -> Result<Exit, Failur
         (_, true) => Way::Show,
         _ => Way::Write,
     };
-    let pages = vec![Page { path: PathBuf::from(&args.output), text: description.full }];
+    let all = vec![Page { path: PathBuf::from(&args.output), text: description.full }];
     let mut mend = "occ release describe".to_owned();
     if args.output != PAGE {
         mend.push_str(&format!(" --output {}", args.output));
     }
-    Pages { pages, mend, schema: "occ/release-describe" }.handle(way, context)
+    Pages { all, mend, schema: "occ/release-describe" }.handle(way, context)
 }
 
 impl DescribeArgs {

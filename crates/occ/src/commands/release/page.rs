@@ -30,7 +30,7 @@ pub(super) enum Way {
 
 /// Pages that one command makes.
 pub(super) struct Pages {
-    pub(super) pages: Vec<Page>,
+    pub(super) all: Vec<Page>,
     /// The command that writes them.
     pub(super) mend: String,
     /// Schema of the result.
@@ -62,7 +62,7 @@ impl Pages {
         };
         let data = json!({
             "changed": way == Way::Write && !paths.is_empty(),
-            "files": self.pages.iter().map(|page| &page.path).collect::<Vec<_>>(),
+            "files": self.all.iter().map(|page| &page.path).collect::<Vec<_>>(),
             "stale": paths,
         });
         context.terminal.result(self.schema, &data, &text)?;
@@ -71,7 +71,7 @@ impl Pages {
 
     fn stale(&self) -> Result<Vec<Stale<'_>>, Failure> {
         let mut stale = Vec::new();
-        for page in &self.pages {
+        for page in &self.all {
             let why = match read(&page.path)? {
                 None => Some("it is not there".to_owned()),
                 Some(found) => Drift::between(&found, &page.text).map(|drift| drift.to_string()),
