@@ -21,7 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write the generated pages of docs/reference
+    /// Write the generated pages of docs/reference, the page on Docker Hub, and the workflows
     Docs {
         /// Write nothing; fail when a page is not what would be written
         #[arg(long)]

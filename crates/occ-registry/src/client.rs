@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::address::{Address, Origin, Scheme};
 use crate::auth::{Access, Door, shown};
 use crate::error::{Error, Reason};
+use crate::keychain::{Credentials, KeychainError};
 use crate::patience::{Limit, Patience, Tries};
 use crate::settings::Settings;
 use crate::wire::{Answer, Letter, Load, Wire};
@@ -45,6 +46,14 @@ impl Registries {
 
     pub(crate) fn wire(&self) -> &Wire {
         &self.shared.wire
+    }
+
+    /// Returns who we are to a host, none when nobody knows it.
+    ///
+    /// # Errors
+    /// [`KeychainError`].
+    pub async fn credentials(&self, host: &Host) -> Result<Option<Credentials>, KeychainError> {
+        self.shared.settings.keychain.credentials(host).await
     }
 
     /// Returns a client for one repository; nothing is sent yet.

@@ -54,7 +54,7 @@ pub use auth::ChallengeError;
 pub use blob::BlobStream;
 pub use client::{Client, Registries};
 pub use copy::{Copied, Event, Kind, Part, Shelf, Whole, copy, send};
-pub use errand::Errand;
+pub use errand::{Errand, Verb};
 pub use error::{Cause, Error, Reason};
 pub use keychain::{Credentials, EnvironmentLogin, Keychain, KeychainError};
 pub use manifest::{Document, MANIFEST_LIMIT, ManifestError, RawManifest};

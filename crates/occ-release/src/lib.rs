@@ -14,11 +14,17 @@
 //! | [`Press`], [`Ports`] | doing it, with what is needed from outside |
 //! | [`Receipt`] | what was published, with its proofs |
 //! | [`Turn`] | one release at a time |
+//! | [`Description`] | what a registry's page says, filled in with [`Facts`] of recipe and lock |
+//! | [`Hub`] | Docker Hub's own interface, where that page is |
+//! | [`Workflow`] | what a [`Forge`] does on a pull request, a push, a tag, and every week |
+//! | [`Drift`] | where a file differs from what would be written now |
 
 mod abandon;
 mod base;
 mod channel;
+mod description;
 mod diff;
+mod drift;
 mod error;
 mod event;
 mod journal;
@@ -37,13 +43,21 @@ mod run;
 mod statements;
 mod step;
 mod tags;
+mod template;
 mod verification;
 mod version;
+mod workflow;
 
 pub use abandon::{AbandonError, Abandoned, abandon};
 pub use base::{BaseDecision, BaseSeen, decide_base};
 pub use channel::Channel;
+pub use description::{
+    Description, DescriptionError, Facts, FactsError, Hub, HubError, HubRepository,
+    ParseHubRepositoryError, Part as DescriptionPart, TEMPLATE as DESCRIPTION_TEMPLATE,
+    TEMPLATE_NAME as DESCRIPTION_TEMPLATE_NAME,
+};
 pub use diff::{ImageDiff, ReleaseDiff};
+pub use drift::Drift;
 pub use error::StepError;
 pub use event::{Event, Observer};
 pub use journal::{Ended, Entry, Journal, JournalError, Record};
@@ -67,5 +81,7 @@ pub use run::{Press, Stopped};
 pub use statements::dependencies;
 pub use step::{Planned, Step, steps};
 pub use tags::{KeptTag, PlannedTag, receipt_tag, released};
+pub use template::TemplateError;
 pub use verification::{Checked, Verification, VerifyError, verify_release};
 pub use version::{ParseVersionError, Version};
+pub use workflow::{Forge, Workflow, workflows};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use occ_registry::{Errand, Registries, Secret};
+use occ_registry::{Errand, Registries, Secret, Verb};
 use sigstore_tuf::transport::FetchFuture;
 use sigstore_tuf::{FileStore, Repository, Updater};
 
@@ -89,7 +89,7 @@ impl Places {
     async fn fetch(&self, place: String, most: u64) -> sigstore_tuf::Result<Option<Vec<u8>>> {
         let limit = usize::try_from(most.min(LIMIT)).unwrap_or(usize::MAX);
         let url = Secret::new(format!("{}/{place}", self.url));
-        let errand = Errand { url, body: None, accept: "*/*", bearer: None, limit };
+        let errand = Errand { url, verb: Verb::Get, accept: "*/*", bearer: None, limit };
         match self.way.errand(&errand).await {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(error) if error.reason.is_not_found() => Ok(None),

@@ -164,7 +164,7 @@ pub(crate) enum Command {
     /// Say where an image may be used, and why
     #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),
-    /// Release images: plan, run, resume, verify, go back
+    /// Release images: plan, run, verify, go back; what is told about them, and the workflows that publish them
     #[command(subcommand)]
     Release(commands::release::ReleaseCommand),
     /// Name other machines on which sandboxes may run, and go there

@@ -1,5 +1,6 @@
 //! The voice of every failure: what happened, why, what to type next, and the exit code.
 
+mod hub;
 mod registries;
 
 use occ_engine::Error as EngineError;

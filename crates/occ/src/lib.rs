@@ -30,6 +30,7 @@ mod wiring;
 mod worksite;
 mod worktree;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use cli::command;
@@ -64,6 +65,13 @@ pub fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// Returns every file of the repository that `occ release` makes, with its path from the top folder.
+pub fn release_files() -> Vec<(PathBuf, String)> {
+    let mut files = commands::release::workflow_files();
+    files.push(commands::release::built_in_description());
+    files
 }
 
 /// Returns every exit code with its meaning, for generated documents.

@@ -1,8 +1,10 @@
-//! Releases against two registries, with every way to be cut off.
+//! Releases against two registries, with every way to be cut off; what is told about them, and what runs them.
 
 mod afterwards;
+mod ci;
 mod cut;
 mod faults;
+mod hub;
 mod plans;
 mod scene;
 mod story;

@@ -136,15 +136,15 @@ pub enum Change {
 
 /// What is planned.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
-    pub(super) fn plan(&mut self, fault: Fault) {
+    pub(crate) fn plan(&mut self, fault: Fault) {
         self.0.push(fault);
     }
 
     /// Returns what happens to a request.
-    pub(super) fn due(&mut self, request: &Request) -> Option<Harm> {
+    pub(crate) fn due(&mut self, request: &Request) -> Option<Harm> {
         let hits = |fault: &Fault| {
             fault.times > 0
                 && (fault.method.is_empty() || fault.method == request.method)

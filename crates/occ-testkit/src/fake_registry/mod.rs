@@ -22,7 +22,7 @@ pub use http::Request;
 
 use answer::answer;
 use door::Tokens;
-use fault::Faults;
+pub(crate) use fault::Faults;
 use http::Exchange;
 use store::Store;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use occ_registry::{Errand, Registries, Secret};
+use occ_registry::{Errand, Registries, Secret, Verb};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Deserialize;
@@ -219,8 +219,8 @@ impl Counter<'_> {
         body: impl Into<Bytes>,
         accept: &'static str,
     ) -> Result<Bytes, SignError> {
-        let (url, body) = (Secret::new(url), Some((kind, body.into())));
-        let errand = Errand { url, body, accept, bearer: None, limit: LIMIT };
+        let (url, verb) = (Secret::new(url), Verb::Post(kind, body.into()));
+        let errand = Errand { url, verb, accept, bearer: None, limit: LIMIT };
         Ok(self.way.errand(&errand).await?)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use occ_registry::{Errand, Registries, Secret};
+use occ_registry::{Errand, Registries, Secret, Verb};
 use serde_json::{Map, Value};
 
 use super::SignError;
@@ -81,7 +81,7 @@ impl Ambient {
         let sign = if url.contains('?') { '&' } else { '?' };
         let errand = Errand {
             url: Secret::new(format!("{url}{sign}audience={AUDIENCE}")),
-            body: None,
+            verb: Verb::Get,
             accept: "application/json",
             bearer: Some(self.bearer.clone()),
             limit: LIMIT,

@@ -1,7 +1,10 @@
 //! `occ release`: the press on the command line.
 
 mod afterwards;
+mod ci;
+mod describe;
 mod hands;
+mod page;
 mod run;
 mod scanner;
 mod show;
@@ -13,6 +16,9 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+pub(crate) use ci::files as workflow_files;
+pub(crate) use describe::built_in as built_in_description;
 
 /// Commands about releases.
 #[derive(Debug, Subcommand)]
@@ -40,6 +46,13 @@ pub(crate) enum ReleaseCommand {
     Rollback(afterwards::RollbackArgs),
     /// Show how two releases differ
     Diff(afterwards::DiffArgs),
+    /// Write what Docker Hub says about the images, or put it there
+    ///
+    /// The page is a template filled in with what recipe and lock know. With --push it goes to Docker Hub, with the
+    /// login for docker.io; what is there already is not sent again.
+    Describe(describe::DescribeArgs),
+    /// Write the workflows of GitHub Actions and Gitea Actions
+    Ci(ci::CiArgs),
 }
 
 /// Runs `occ release`.
@@ -53,5 +66,7 @@ pub(crate) fn run(command: ReleaseCommand, context: &Context) -> Result<Exit, Fa
         ReleaseCommand::Verify(args) => afterwards::verify(&args, context),
         ReleaseCommand::Rollback(args) => afterwards::go_back(&args, context),
         ReleaseCommand::Diff(args) => afterwards::diff(&args, context),
+        ReleaseCommand::Describe(args) => describe::run(&args, context),
+        ReleaseCommand::Ci(args) => ci::run(&args, context),
     }
 }

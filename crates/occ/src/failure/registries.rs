@@ -118,7 +118,7 @@ fn disagreement(failure: Failure) -> Failure {
 }
 
 /// Returns the exit code of a call that failed.
-fn exit(reason: &Reason) -> Exit {
+pub(super) fn exit(reason: &Reason) -> Exit {
     match reason {
         Reason::Bytes(_) | Reason::Manifest(_) | Reason::NotAbout { .. } => Exit::Refused,
         Reason::Keychain(_) | Reason::Certificates { .. } => Exit::Config,

@@ -10,6 +10,7 @@ mod output;
 mod places;
 mod policy;
 mod registries;
+mod release;
 mod service;
 mod setup;
 mod trust;

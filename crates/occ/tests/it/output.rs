@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::places::bench_without_image as bench;
 
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "setup",
     "start",
     "stop",
@@ -31,6 +31,7 @@ const COMMANDS: [&str; 39] = [
     "provenance",
     "policy",
     "image",
+    "release",
     "sign",
     "attest",
     "trust",
