@@ -11,6 +11,7 @@ use crate::cache::{Cache, Layer, folder};
 use crate::config::guest_history;
 use crate::error::BuildError;
 use crate::event::{Event, Observer, Part};
+use crate::guest::OPENCODE;
 use crate::image::Image;
 use crate::key::LayerKey;
 use crate::plan::{BasePlan, BuildPlan, ToolPlan};
@@ -35,8 +36,9 @@ pub fn build(
 ) -> Result<Vec<Image>, BuildError> {
     let folder = folder(&workshop.cache_dir);
     let cache = Cache::open(&folder, observer, cancel)?.with_jobs(workshop.jobs);
-    let layers = Maker { workshop, cache, form }.make(plans)?;
-    Ok(plans.iter().map(|plan| assemble(plan, &layers)).collect())
+    let maker = Maker { workshop, cache, form };
+    let layers = maker.make(plans)?;
+    plans.iter().map(|plan| maker.assemble(plan, &layers)).collect()
 }
 
 /// Returns the image that [`build`] would give for a plan without making anything; `None` when some layer of it
@@ -55,7 +57,7 @@ pub fn kept_image(plan: &BuildPlan, workshop: &Workshop) -> Result<Option<Image>
             None => return Ok(None),
         }
     }
-    Ok(Some(assemble(plan, &layers)))
+    maker.assemble(plan, &layers).map(Some)
 }
 
 /// Returns every piece of work of some plans, once.
@@ -215,21 +217,23 @@ impl<'a> Maker<'a> {
         observer(Event::Done(part));
         Ok(layers)
     }
-}
 
-fn assemble(plan: &BuildPlan, layers: &Layers) -> Image {
-    let layer =
-        |key: &LayerKey| layers.get(key).expect("every layer of every plan is made").clone();
-    let mut stack = Vec::new();
-    for (name, key) in plan.base.layers() {
-        stack.push((layer(&key), format!("base: {name} of Debian {}", plan.base.suite)));
+    fn assemble(&self, plan: &BuildPlan, layers: &Layers) -> Result<Image, BuildError> {
+        let layer = |key: &LayerKey| layers.get(key).expect("every layer of every plan is made");
+        let mut stack = Vec::new();
+        for (name, key) in plan.base.layers() {
+            stack
+                .push((layer(&key).clone(), format!("base: {name} of Debian {}", plan.base.suite)));
+        }
+        for tool in &plan.tools {
+            let source = tool.tool.source.kind();
+            let history = format!("tool: {} {} from {source}", tool.tool.name, tool.version);
+            stack.push((layer(&tool.key()).clone(), history));
+        }
+        // The uppermost: it differs between variants, and what lies under it can be shared by all.
+        stack.push((layer(&plan.guest_key()).clone(), guest_history()));
+        let opencode = plan.opencode().map(|tool| layer(&tool.key()));
+        let binary = opencode.map(|layer| self.cache.digest_in(layer, OPENCODE)).transpose()?;
+        Ok(Image::assemble(plan, stack, binary.flatten().as_ref()))
     }
-    for tool in &plan.tools {
-        let source = tool.tool.source.kind();
-        let history = format!("tool: {} {} from {source}", tool.tool.name, tool.version);
-        stack.push((layer(&tool.key()), history));
-    }
-    // The uppermost: it differs between variants, and what lies under it can be shared by all.
-    stack.push((layer(&plan.guest_key()), guest_history()));
-    Image::assemble(plan, stack)
 }

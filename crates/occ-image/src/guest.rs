@@ -12,6 +12,8 @@ pub const LABEL_CONTRACT: &str = "org.opencode-cloud.guest-contract";
 pub const LABEL_VERSION: &str = "org.opencode-cloud.version";
 /// Label of an image: the version of opencode in it.
 pub const LABEL_OPENCODE: &str = "org.opencode-cloud.opencode-version";
+/// Label of an image: the digest of [`OPENCODE`] in it, `sha256:` and 64 digits.
+pub const LABEL_OPENCODE_BINARY: &str = "org.opencode-cloud.opencode-binary";
 /// Label of an image: the variant of the recipe it is.
 pub const LABEL_VARIANT: &str = "org.opencode-cloud.variant";
 /// Label of an image: the full key of its Debian base.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::archive::{Archive, Part};
 use crate::cache::Layer;
+use crate::config::ImageConfig;
 use crate::key::BuildKey;
 use crate::plan::BuildPlan;
 use crate::sbom;
@@ -33,9 +34,15 @@ pub struct Image {
 }
 
 impl Image {
-    /// Puts the layers of a plan, lowest first and each with its line of history, together.
-    pub fn assemble(plan: &BuildPlan, layers: Vec<(Layer, String)>) -> Self {
-        let mut config = plan.config();
+    /// Puts the layers of a plan, lowest first and each with its line of history, together; `binary` is the digest
+    /// of the opencode in them.
+    pub fn assemble(
+        plan: &BuildPlan,
+        layers: Vec<(Layer, String)>,
+        binary: Option<&Digest>,
+    ) -> Self {
+        let labels = plan.labels_with(binary);
+        let mut config = ImageConfig::new(plan, labels.clone());
         let mut kept = Vec::new();
         for (layer, history) in layers {
             config.push_layer(&layer.diff_id, history);
@@ -46,7 +53,7 @@ impl Image {
             key: plan.key(),
             platform: plan.platform,
             variant: plan.variant.clone(),
-            labels: plan.labels(),
+            labels,
             layers: kept,
             config: config.to_json(),
             sbom: sbom::render(plan),

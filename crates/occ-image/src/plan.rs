@@ -9,7 +9,7 @@ use crate::config::ImageConfig;
 use crate::debian::CONFIGURE;
 use crate::guest::{
     CONTRACT_VERSION, LABEL_BASE_KEY, LABEL_BUILD_KEY, LABEL_CONTRACT, LABEL_OPENCODE,
-    LABEL_VARIANT, LABEL_VERSION, LOCAL_REPOSITORY,
+    LABEL_OPENCODE_BINARY, LABEL_VARIANT, LABEL_VERSION, LOCAL_REPOSITORY,
 };
 use crate::guest_files::{self, GuestEntry};
 use crate::key::{BaseKey, BuildKey, Encoding, LayerKey};
@@ -168,7 +168,10 @@ impl BuildPlan {
             .iter()
             .fold(encoding, |encoding, tool| encoding.field("tool", tool.key().hex()));
         let config = ImageConfig::new(self, labels).to_json();
-        BuildKey::new(encoding.field("config", config).finish())
+        // What is read out of the layers follows from their keys; that it is said does not.
+        let encoding =
+            encoding.field("config", config).list("read", [LABEL_OPENCODE_BINARY].iter());
+        BuildKey::new(encoding.finish())
     }
 
     /// Returns the image's name in an engine; equal names mean equal plans.
@@ -178,11 +181,15 @@ impl BuildPlan {
 
     /// Returns the version of opencode in the image; empty for a recipe without opencode.
     pub fn opencode_version(&self) -> &str {
-        let is_opencode = |tool: &&ToolPlan| tool.tool.name == OPENCODE_TOOL;
-        self.tools.iter().find(is_opencode).map_or("", |tool| &tool.version)
+        self.opencode().map_or("", |tool| &tool.version)
     }
 
-    /// Returns the image's labels.
+    /// Returns the tool that is opencode; none for a recipe without it.
+    pub fn opencode(&self) -> Option<&ToolPlan> {
+        self.tools.iter().find(|tool| tool.tool.name == OPENCODE_TOOL)
+    }
+
+    /// Returns the image's labels, without those that only its layers can tell.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.labels_without_key();
         labels.insert(LABEL_BUILD_KEY.to_owned(), self.key().to_string());
@@ -200,6 +207,12 @@ impl BuildPlan {
         ];
         labels.extend(of_the_plan.map(|(name, value)| (name.to_owned(), value)));
         labels
+    }
+
+    /// Returns the labels of the image whose opencode is the program of this digest.
+    pub(crate) fn labels_with(&self, binary: Option<&Digest>) -> BTreeMap<String, String> {
+        let binary = binary.map(|digest| (LABEL_OPENCODE_BINARY.to_owned(), digest.to_string()));
+        self.labels().into_iter().chain(binary).collect()
     }
 
     /// Returns the configuration, still without layers.

@@ -63,7 +63,7 @@ macro_rules! checks {
 
 checks! {
     Version, Inside, "version", "the program says the pinned version";
-    Binary, Inside, "binary", "the program is the locked one, byte for byte";
+    Binary, Inside, "binary", "the program is the one that the image was built with, byte for byte";
     User, Inside, "user", "commands run as the sandbox's user, who is not root";
     Tools, Inside, "tools", "git, ripgrep and tini are there";
     Init, Inside, "init", "process 1 passes signals on and reaps";

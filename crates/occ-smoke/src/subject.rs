@@ -14,7 +14,7 @@ use crate::inside::{Inside, Talk};
 pub struct Expected {
     /// The version of opencode; nothing where nobody pinned one.
     pub version: Option<String>,
-    /// SHA-256 of the program, in hexadecimal; nothing where no lock says it.
+    /// Digest of the program, as a label has it: `sha256:` and 64 digits; nothing where nobody says it.
     pub program: Option<String>,
     /// The number of the user that everything runs as.
     pub uid: u32,

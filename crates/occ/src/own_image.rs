@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use occ_image::{BuildError, BuildPlan, Image, PackagePin, Release, Target, guest, kept_image};
+use occ_image::{BuildError, BuildPlan, PackagePin, Release, Target, guest, kept_image};
 use occ_oci::{Digest, Platform};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::identity::Identity;
-
-/// Name of the tool that is opencode.
-const OPENCODE: &str = "opencode";
 
 /// An image of ours, as recipe and lock plan it.
 pub(crate) struct OwnImage {
@@ -85,7 +82,7 @@ impl OwnImage {
 
     /// Returns the package that opencode comes from.
     pub(crate) fn opencode(&self) -> Option<&PackagePin> {
-        self.plan.tools.iter().find(|tool| tool.tool.name == OPENCODE)?.packages.first()
+        self.plan.opencode()?.packages.first()
     }
 }
 
@@ -116,16 +113,13 @@ async fn compare(plan: BuildPlan, identity: &Identity, context: &Context) -> Res
         let made: Vec<String> =
             image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
         let fit = if made == layers { Fit::Proved } else { Fit::Refuted };
-        Ok(Kept { fit, binary: binary(&plan, &image) })
+        let binary = labelled(&image.labels);
+        Ok(Kept { fit, binary: binary.ok_or_else(|| "the recipe has no opencode".to_owned()) })
     };
     context.work(move |_, _| compared()).await
 }
 
-fn binary(plan: &BuildPlan, image: &Image) -> Result<Digest, String> {
-    let tool = plan.tools.iter().find(|tool| tool.tool.name == OPENCODE);
-    let key = tool.ok_or("the recipe has no opencode")?.key();
-    let layer =
-        image.layers.iter().find(|layer| layer.key == key).ok_or("it has no layer of it")?;
-    let found = layer.digest_of(guest::OPENCODE).map_err(|error| error.to_string())?;
-    found.ok_or_else(|| format!("its layer has no {}", guest::OPENCODE))
+/// Returns the digest that the label of an image gives its opencode.
+pub(crate) fn labelled(labels: &BTreeMap<String, String>) -> Option<Digest> {
+    labels.get(guest::LABEL_OPENCODE_BINARY)?.parse().ok()
 }

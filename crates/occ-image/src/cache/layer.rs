@@ -51,6 +51,9 @@ struct Note {
     diff_id: DiffId,
     size: u64,
     forms: BTreeMap<String, Form>,
+    /// SHA-256 of files in it by path inside, of those that somebody asked for; none for what is no plain file.
+    #[serde(default)]
+    files: BTreeMap<String, Option<Digest>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +79,7 @@ impl Layer {
     ///
     /// # Errors
     /// When the layer cannot be read or is not what it was.
-    pub fn digest_of(&self, path: &str) -> io::Result<Option<Digest>> {
+    fn digest_of(&self, path: &str) -> io::Result<Option<Digest>> {
         let mut archive = tar::Archive::new(self.open()?);
         let mut found = None;
         for entry in archive.entries()? {
@@ -227,6 +230,7 @@ impl Cache<'_> {
             diff_id: diff_id.clone(),
             size,
             forms: BTreeMap::new(),
+            files: BTreeMap::new(),
         });
         let form =
             Form { digest: blob.digest.clone(), size: blob.size, stamp: Stamp::of(&metadata) };
@@ -234,6 +238,25 @@ impl Cache<'_> {
         self.write_note(key, &note, work.path())?;
         let blob = Blob { compression, digest: blob.digest, size: blob.size, path };
         Ok(Layer { key: key.clone(), diff_id, size, blob })
+    }
+
+    /// Returns the SHA-256 of a plain file in a layer by its absolute path inside; `None` when the layer has no such
+    /// file. The layer is read for it once, and then it stands in the note.
+    pub(crate) fn digest_in(
+        &self,
+        layer: &Layer,
+        path: &str,
+    ) -> Result<Option<Digest>, BuildError> {
+        let note = || self.note(&layer.key).filter(|note| note.diff_id == layer.diff_id);
+        if let Some(known) = note().and_then(|note| note.files.get(path).cloned()) {
+            return Ok(known);
+        }
+        let found = layer.digest_of(path).map_err(BuildError::at(&layer.blob.path))?;
+        if let Some(mut note) = note() {
+            note.files.insert(path.to_owned(), found.clone());
+            self.write_note(&layer.key, &note, self.work_folder()?.path())?;
+        }
+        Ok(found)
     }
 
     fn note(&self, key: &LayerKey) -> Option<Note> {

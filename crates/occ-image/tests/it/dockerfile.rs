@@ -550,7 +550,8 @@ base = ["all"]
         let seen: Value = serde_json::from_str(&seen).unwrap();
         let seen = &seen[0]["Config"];
         let planned: Value =
-            serde_json::from_slice(occ_image::Image::assemble(plan, Vec::new()).config()).unwrap();
+            serde_json::from_slice(occ_image::Image::assemble(plan, Vec::new(), None).config())
+                .unwrap();
         let planned = &planned["config"];
         for setting in ["User", "WorkingDir", "Entrypoint", "Cmd", "ExposedPorts", "StopSignal"] {
             assert_eq!(seen[setting], planned[setting], "{setting}");

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use occ_image::{Architecture, BuildPlan, GuestContent, LayerKey, PlanError, Release, Target};
+use occ_image::{
+    Architecture, BuildPlan, GuestContent, Image, LayerKey, PlanError, Release, Target,
+};
 use occ_oci::{Digest, Platform};
 use proptest::prelude::*;
 
@@ -242,4 +244,17 @@ fn the_labels_name_contract_versions_and_keys() {
     assert_eq!(label("org.opencontainers.image.version"), Some("1.0.0"));
     assert_eq!(label("org.opencontainers.image.revision"), None);
     assert_eq!(Release::default().version, "dev");
+}
+
+#[test]
+fn an_image_says_the_digest_of_its_opencode_and_one_without_says_none() {
+    const LABEL: &str = "org.opencode-cloud.opencode-binary";
+    let (plan, binary) = (fixed(), Digest::sha256(b"opencode"));
+    let image = Image::assemble(&plan, Vec::new(), Some(&binary));
+    assert_eq!(image.labels[LABEL], binary.to_string());
+    assert_eq!(image.manifest().annotations[LABEL], binary.to_string());
+    let config: serde_json::Value = serde_json::from_slice(image.config()).unwrap();
+    assert_eq!(config["config"]["Labels"][LABEL], binary.to_string());
+    assert_eq!(image.key, plan.key(), "the key follows from the plan alone");
+    assert!(!Image::assemble(&plan, Vec::new(), None).labels.contains_key(LABEL));
 }

@@ -179,7 +179,11 @@ impl Shelf {
     /// Makes an image of a plan; each layer has its number in its history.
     pub(crate) fn image_of(plan: &BuildPlan, layers: Vec<Layer>) -> Image {
         let named = layers.into_iter().enumerate();
-        Image::assemble(plan, named.map(|(at, layer)| (layer, format!("layer {at}"))).collect())
+        Image::assemble(
+            plan,
+            named.map(|(at, layer)| (layer, format!("layer {at}"))).collect(),
+            None,
+        )
     }
 
     /// Makes an image of three layers in the three compressions, the topmost of which says `text`.

@@ -10,7 +10,7 @@ use crate::peers::judge;
 const AMD64: Platform = Platform::LinuxAmd64;
 
 fn bytes(plan: &BuildPlan) -> Vec<u8> {
-    Image::assemble(plan, Vec::new()).sbom().to_vec()
+    Image::assemble(plan, Vec::new(), None).sbom().to_vec()
 }
 
 fn bom(plan: &BuildPlan) -> Value {

@@ -24,9 +24,9 @@ pub(crate) async fn inside(subject: &Subject<'_>, record: &Record<'_>) {
     }
     match &subject.expected.program {
         Some(program) => {
-            record.check(Check::Binary, is_locked(subject, program)).await;
+            record.check(Check::Binary, is_as_built(subject, program)).await;
         }
-        None => record.skip_one(Check::Binary, "no lock says its digest"),
+        None => record.skip_one(Check::Binary, "no label says its digest"),
     }
     record.check(Check::User, is_user(subject)).await;
     record.check(Check::Tools, has_tools(subject)).await;
@@ -54,10 +54,10 @@ async fn says_version(subject: &Subject<'_>, version: &str) -> Result<(), Fault>
     same("the program's version", &found.as_str(), &version)
 }
 
-async fn is_locked(subject: &Subject<'_>, digest: &str) -> Result<(), Fault> {
+async fn is_as_built(subject: &Subject<'_>, digest: &str) -> Result<(), Fault> {
     let line = said_by(subject.aside, &["sha256sum", guest::OPENCODE]).await?;
-    let found = line.split_whitespace().next().unwrap_or_default();
-    same(&format!("the SHA-256 of {}", guest::OPENCODE), &found, &digest)
+    let found = format!("sha256:{}", line.split_whitespace().next().unwrap_or_default());
+    same(&format!("the digest of {}", guest::OPENCODE), &found.as_str(), &digest)
 }
 
 async fn is_user(subject: &Subject<'_>) -> Result<(), Fault> {

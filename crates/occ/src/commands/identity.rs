@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::identity::{
     Difference, Expectation, Identity, Outcome, Running, Seen, checks, plain, text,
 };
-use crate::own_image::OwnImage;
+use crate::own_image::{OwnImage, labelled};
 
 /// Arguments of `occ identity`.
 #[derive(Debug, Args)]
@@ -166,6 +166,7 @@ async fn running(
         record: context.home().record().0,
         binary: binary.map(|bytes| Digest::sha256(&bytes)),
         locked: own.map_or_else(foreign, |own| own.binary.clone()),
+        labelled: labelled(&state.labels),
         changes,
         drift,
     };

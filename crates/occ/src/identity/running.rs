@@ -57,6 +57,8 @@ pub(crate) struct Seen {
     pub(crate) binary: Option<Digest>,
     /// SHA-256 that the lock gives it, or why that is not known.
     pub(crate) locked: Result<Digest, String>,
+    /// SHA-256 that the image's label gives it.
+    pub(crate) labelled: Option<Digest>,
     /// What became of the container's files.
     pub(crate) changes: Vec<FileChange>,
     /// What differs from the settings, or why that is not known.
@@ -104,6 +106,7 @@ fn container(seen: &Seen) -> Check {
 
 fn binary(seen: &Seen) -> Check {
     const NAME: &str = "opencode";
+    let label = seen.labelled.as_ref();
     let touched = seen.changes.iter().any(|change| change.path == guest::OPENCODE);
     match (&seen.binary, &seen.locked) {
         (None, _) => check(NAME, Outcome::Differs, format!("there is no {}", guest::OPENCODE)),
@@ -115,8 +118,12 @@ fn binary(seen: &Seen) -> Check {
             Outcome::Differs,
             format!("the binary is {found}, and the lock gives {locked}"),
         ),
-        (Some(found), Err(_)) if touched => {
+        (Some(found), Err(_)) if touched || label.is_some_and(|label| label != found) => {
             check(NAME, Outcome::Differs, format!("the binary {found} is not the one of the image"))
+        }
+        (Some(found), Err(_)) if label.is_some() => {
+            let text = format!("the binary is the one that the image's label names, {found}");
+            check(NAME, Outcome::Same, text)
         }
         (Some(found), Err(why)) => {
             let text = format!("the binary {found} is the one of the image; the lock's: {why}");

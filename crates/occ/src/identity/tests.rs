@@ -180,6 +180,7 @@ fn seen() -> Seen {
         record: Some(record),
         binary: Some(binary.clone()),
         locked: Ok(binary),
+        labelled: None,
         changes: Vec::new(),
         drift: Ok(Vec::new()),
     }
@@ -239,6 +240,21 @@ fn what_cannot_be_found_out_is_not_called_the_same() {
     let kind = FileChangeKind::Changed;
     let changes = vec![FileChange { path: "/usr/bin/opencode".into(), kind }];
     assert_eq!(outcome(&Seen { changes, ..blind }, "opencode").0, Outcome::Differs);
+}
+
+#[test]
+fn where_no_lock_tells_the_binary_is_compared_with_the_label_and_that_is_said() {
+    let locked = Err("nothing to compare with".to_owned());
+    let labelled = Some(Digest::sha256(b"opencode"));
+    let (outcome_of, said) =
+        outcome(&Seen { locked: locked.clone(), labelled, ..seen() }, "opencode");
+    assert_eq!(outcome_of, Outcome::Same);
+    assert!(said.contains("the image's label"), "{said}");
+    let labelled = Some(Digest::sha256(b"another"));
+    assert_eq!(outcome(&Seen { locked, labelled, ..seen() }, "opencode").0, Outcome::Differs);
+    // What the lock gives counts, whatever a label says.
+    let labelled = Some(Digest::sha256(b"another"));
+    assert_eq!(outcome(&Seen { labelled, ..seen() }, "opencode").0, Outcome::Same);
 }
 
 #[test]

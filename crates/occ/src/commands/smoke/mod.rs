@@ -5,6 +5,7 @@ mod stage;
 mod target;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -125,7 +126,7 @@ async fn in_sandbox<T>(
         client: client(reached.address, &password),
         inside: &inside,
         aside: &inside,
-        expected: expected(state.labels.get(guest::LABEL_OPENCODE), target::owner(state), START),
+        expected: expected(&state.labels, target::owner(state), START),
         ended: ended(engine, &state.name),
         sharers: target::sharers(engine, state).await?,
         life: None,
@@ -133,10 +134,11 @@ async fn in_sandbox<T>(
     work(subject, &state.name).await
 }
 
-fn expected(version: Option<&String>, owner: Owner, start: Duration) -> Expected {
+/// What the labels of an image promise. Whoever built another on it has its labels too.
+fn expected(labels: &BTreeMap<String, String>, owner: Owner, start: Duration) -> Expected {
     Expected {
-        version: version.cloned(),
-        program: None,
+        version: labels.get(guest::LABEL_OPENCODE).cloned(),
+        program: labels.get(guest::LABEL_OPENCODE_BINARY).cloned(),
         uid: owner.uid,
         workspace: guest::WORKSPACE.into(),
         start,

@@ -41,12 +41,11 @@ pub(super) async fn on_stage<T>(
         stage.make().await?;
         let reached = context.reach(stage.start().await?)?;
         let life = StageLife { stage: &stage, engine, context, image, reached: Mutex::default() };
-        let version = image.labels.get(guest::LABEL_OPENCODE);
         let subject = Subject {
             client: client(reached.address, stage.password()),
             inside: &InContainer { engine, container: stage.name() },
             aside: &Aside(&stage),
-            expected: expected(version, spec.owner(), spec.start_timeout),
+            expected: expected(&image.labels, spec.owner(), spec.start_timeout),
             ended: ended(engine, stage.name()),
             sharers: Vec::new(),
             life: Some(&life),
