@@ -5,11 +5,12 @@ use occ_image::guest;
 use occ_oci::{Pinned, Reference};
 use occ_policy::Facts;
 use occ_sandbox::pull::{Wanted, examine, look};
-use occ_sandbox::{ImageState, Trust};
+use occ_sandbox::{Home, ImageState, Trust};
 use occ_trust::Mode;
 
-use super::identity::Subject;
+use super::identity::identify;
 use super::image::or_interrupted;
+use super::target::{Asked, Target};
 use crate::context::Context;
 use crate::facts::{Signed, Sources, facts, places};
 use crate::failure::Failure;
@@ -18,23 +19,20 @@ use crate::failure::Failure;
 pub(super) fn observed(name: Option<&str>, context: &Context) -> Result<Facts, Failure> {
     let gathering = async {
         let engine = context.engine()?;
-        let subject = Subject::find(name, &engine, context).await?;
-        gather(&subject, &engine, context).await
+        let target = Target::find(name, &engine, context).await?;
+        gather(&target.image(), &target.home(context), &engine, context).await
     };
     context.block_on(or_interrupted(gathering, context))
 }
 
-/// Gathers facts about an image, or about that of a sandbox.
+/// Gathers facts about an image; `home` is where it stands how the image of a sandbox was acquired.
 pub(super) async fn gather(
-    subject: &Subject,
+    image: &Asked,
+    home: &Home,
     engine: &Docker,
     context: &Context,
 ) -> Result<Facts, Failure> {
-    let (identity, own) = subject.identify(engine, context).await?;
-    let home = match subject {
-        Subject::Sandbox(_, own) => own.home(),
-        _ => context.home(),
-    };
+    let (identity, own) = identify(image, engine, context).await?;
     let is_this =
         |acquired: &ImageState| acquired.image_id.as_ref().is_some_and(|id| id.0 == identity.id);
     let acquired = home.image_state().0.filter(is_this);
@@ -46,7 +44,7 @@ pub(super) async fn gather(
         own: own.as_ref(),
         places: &places,
         signed: &signed,
-        by_id: !matches!(subject, Subject::Image(_)),
+        by_id: matches!(image, Asked::Id(_)),
         built_here: acquired.is_some_and(|acquired| acquired.trust == Some(Trust::LocalBuild)),
     }))
 }

@@ -7,10 +7,11 @@ use clap::Args;
 use occ_engine::{ContainerState, Docker, Engine as _, ImageId};
 use occ_image::guest;
 use occ_oci::Digest;
-use occ_sandbox::{Instance, drift};
+use occ_sandbox::drift;
 use serde_json::json;
 
-use super::{existing_container, start, status};
+use super::target::{Asked, Target};
+use super::{start, status};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,24 +32,14 @@ pub(crate) struct IdentityArgs {
     expect: Option<String>,
 }
 
-/// What is looked at.
-pub(super) enum Subject {
-    /// An image by its name in the engine.
-    Image(String),
-    /// An image by its id.
-    Id(ImageId),
-    /// The image of a sandbox, and the sandbox with what a command about it is given.
-    Sandbox(Box<ContainerState>, Box<Context>),
-}
-
 /// Runs `occ identity`.
 pub(crate) fn run(args: &IdentityArgs, context: &Context) -> Result<Exit, Failure> {
     let expectation = args.expect.as_deref().map(expectation).transpose()?;
     let identity = context.block_on(async {
         let engine = context.engine()?;
-        let subject = Subject::find(args.what.as_deref(), &engine, context).await?;
-        let (mut identity, own) = subject.identify(&engine, context).await?;
-        if let Subject::Sandbox(state, context) = &subject {
+        let target = Target::find(args.what.as_deref(), &engine, context).await?;
+        let (mut identity, own) = identify(&target.image(), &engine, context).await?;
+        if let Target::Sandbox(context, state) = &target {
             identity.sandbox = Some(running(state, own.as_ref(), &engine, context).await?);
         }
         Ok(identity)
@@ -95,55 +86,28 @@ fn expectation(text: &str) -> Result<Expectation, Failure> {
     Expectation::saved(&saved).map_err(|error| unreadable(error.to_string()))
 }
 
-impl Subject {
-    /// Finds what a name means: a sandbox of that name where there is one, else an image.
-    pub(super) async fn find(
-        name: Option<&str>,
-        engine: &Docker,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let sandbox = |state, context| Self::Sandbox(Box::new(state), Box::new(context));
-        let Some(name) = name else {
-            let context = context.of(&context.instance);
-            return Ok(sandbox(existing_container(engine, &context).await?, context));
-        };
-        if let Ok(instance) = name.parse::<Instance>() {
-            let context = context.of(&instance);
-            let state = engine.container(&context.instance.container()).await?;
-            if state.is_some_and(|state| state.labels.contains_key(guest::LABEL_INSTANCE)) {
-                return Ok(sandbox(existing_container(engine, &context).await?, context));
-            }
+/// Looks at an image, and at what recipe and lock say of it.
+pub(super) async fn identify(
+    image: &Asked,
+    engine: &Docker,
+    context: &Context,
+) -> Result<(Identity, Option<OwnImage>), Failure> {
+    let (Asked::Name(asked) | Asked::Id(ImageId(asked))) = image;
+    let details = engine.image_details(asked).await?.ok_or_else(|| {
+        Failure::new(Exit::Failed, format!("the engine has no image {}", plain(asked)))
+            .hint("see which it has: occ image ls")
+            .hint("or bring it: occ image pull REFERENCE")
+    })?;
+    let name = match image {
+        Asked::Name(name) => name.clone(),
+        Asked::Id(_) => {
+            let named = details.facts.digests.first().or(details.facts.tags.first());
+            named.cloned().unwrap_or_else(|| asked.clone())
         }
-        Ok(Self::Image(name.to_owned()))
-    }
-
-    /// Looks at the image, and at what recipe and lock say of it.
-    pub(super) async fn identify(
-        &self,
-        engine: &Docker,
-        context: &Context,
-    ) -> Result<(Identity, Option<OwnImage>), Failure> {
-        let asked = match self {
-            Self::Image(name) => name,
-            Self::Id(id) => &id.0,
-            Self::Sandbox(state, _) => &state.image.0,
-        };
-        let details = engine.image_details(asked).await?.ok_or_else(|| {
-            Failure::new(Exit::Failed, format!("the engine has no image {}", plain(asked)))
-                .hint("see which it has: occ image ls")
-                .hint("or bring it: occ image pull REFERENCE")
-        })?;
-        let name = match self {
-            Self::Image(name) => name.clone(),
-            Self::Id(_) | Self::Sandbox(..) => {
-                let named = details.facts.digests.first().or(details.facts.tags.first());
-                named.cloned().unwrap_or_else(|| asked.clone())
-            }
-        };
-        let identity = Identity::of(&name, details);
-        let own = OwnImage::find(&identity, context).await?;
-        Ok((identity, own))
-    }
+    };
+    let identity = Identity::of(&name, details);
+    let own = OwnImage::find(&identity, context).await?;
+    Ok((identity, own))
 }
 
 async fn running(

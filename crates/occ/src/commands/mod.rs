@@ -38,6 +38,7 @@ pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod stop;
+mod target;
 pub(crate) mod trust;
 pub(crate) mod uninstall;
 pub(crate) mod update;

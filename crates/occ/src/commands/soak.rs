@@ -11,7 +11,8 @@ use occ_sandbox::Event;
 use occ_smoke::{Entry, SoakReport, SoakWish, StepTimes, Timed, page, soak};
 use serde_json::{Value, json};
 
-use super::smoke::{Target, with_subject};
+use super::smoke::with_subject;
+use super::target::Target;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -8,8 +8,8 @@ use occ_opencode::Exchange;
 use occ_smoke::junit;
 use serde_json::{Value, json};
 
-use super::target::Target;
 use super::{Examined, text};
+use crate::commands::target::Target;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -1,8 +1,8 @@
 //! `occ smoke`: whether an engine does what it must be seen to do.
 
 mod keep;
+mod sharers;
 mod stage;
-mod target;
 mod text;
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use occ_smoke::{
 
 use self::keep::keep;
 use self::stage::on_stage;
-pub(super) use self::target::Target;
+use super::target::Target;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -99,7 +99,7 @@ pub(super) async fn with_subject<T>(
 ) -> Result<T, Failure> {
     match target {
         Target::Sandbox(context, state) => in_sandbox(engine, context, state, work).await,
-        Target::Image(image) => on_stage(engine, context, image, work).await,
+        Target::Image(_, image) => on_stage(engine, context, image, work).await,
     }
 }
 
@@ -126,9 +126,9 @@ async fn in_sandbox<T>(
         client: client(reached.address, &password),
         inside: &inside,
         aside: &inside,
-        expected: expected(&state.labels, target::owner(state), START),
+        expected: expected(&state.labels, sharers::owner(state), START),
         ended: ended(engine, &state.name),
-        sharers: target::sharers(engine, state).await?,
+        sharers: sharers::sharers(engine, state).await?,
         life: None,
     };
     work(subject, &state.name).await

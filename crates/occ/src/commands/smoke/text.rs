@@ -6,7 +6,7 @@ use std::time::Duration;
 use occ_smoke::{Check, Outcome, Report, Verdict};
 use serde_json::{Value, json};
 
-use super::target::Target;
+use crate::commands::target::Target;
 use crate::terminal::Terminal;
 
 /// The report; its JSON form is a promise.
@@ -14,7 +14,7 @@ pub(super) fn data(report: &Report, target: &Target, took: Duration, kept: Optio
     let checks: Vec<Value> = report.outcomes.iter().map(check).collect();
     json!({
         "target": target.name(),
-        "kind": match target { Target::Sandbox(..) => "sandbox", Target::Image(_) => "image" },
+        "kind": match target { Target::Sandbox(..) => "sandbox", Target::Image(..) => "image" },
         "verdict": match report.verdict() { Verdict::Passed => "passed", Verdict::Failed => "failed" },
         "seconds": took.as_secs_f64(),
         "checks": checks,

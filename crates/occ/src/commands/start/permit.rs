@@ -4,7 +4,7 @@ use occ_engine::{Docker, ImageId};
 use occ_policy::{Environment, Policy};
 
 use crate::commands::gathered::gather;
-use crate::commands::identity::Subject;
+use crate::commands::target::Asked;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,7 +32,7 @@ impl Permit {
         engine: &Docker,
         context: &Context,
     ) -> Result<(), Failure> {
-        let facts = gather(&Subject::Id(image.clone()), engine, context).await?;
+        let facts = gather(&Asked::Id(image.clone()), &context.home(), engine, context).await?;
         let verdict = self.policy.judge_for(&self.environment, &facts);
         let name = &self.environment.name;
         if verdict.is_approved() {

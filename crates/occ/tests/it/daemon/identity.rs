@@ -128,7 +128,7 @@ fn what_is_not_there_or_cannot_be_read_is_said() {
     bench
         .run(["identity", "nobody/has:this"])
         .code(1)
-        .says("the engine has no image nobody/has:this");
+        .says("neither a sandbox nor an image of the engine: nobody/has:this");
     let garbage = bench.folder().join("garbage");
     fs::write(&garbage, "{}").unwrap();
     bench
