@@ -2,6 +2,7 @@
 
 use occ_image::guest;
 use occ_oci::{Pinned, Reference, Repository};
+use occ_opencode::{Operation, ServerLine};
 use occ_policy::{Fact, Facts, Origin, Value};
 use occ_trust::{CYCLONE_DX, PROVENANCE, Proof, Verdict, slsa_level};
 
@@ -34,16 +35,6 @@ pub(crate) struct Sources<'a> {
     /// Whether the record of a sandbox says that it was built on this machine.
     pub(crate) built_here: bool,
 }
-
-/// The requests that `occ` relies on, which every server in an image of ours answers.
-const ENDPOINTS: [&str; 6] = [
-    "GET /global/health",
-    "GET /path",
-    "GET /event (SSE, begins with server.connected)",
-    "POST /session",
-    "POST /session/:id/shell",
-    "POST /session/:id/message",
-];
 
 /// Returns the facts.
 pub(crate) fn facts(sources: &Sources<'_>) -> Facts {
@@ -236,11 +227,6 @@ fn planned(facts: &mut Facts, sources: &Sources<'_>, own: &OwnImage) {
     let count = u64::try_from(debian + packages).unwrap_or(u64::MAX);
     say("contents.packages", Value::Number(count), lock.clone());
     say("contents.locked", Value::Bool(true), lock.clone());
-    say(
-        "contents.endpoints",
-        Value::List(ENDPOINTS.map(str::to_owned).to_vec()),
-        Some("the guest contract".to_owned()),
-    );
     if !plan.opencode_version().is_empty() {
         say("opencode.version", text(plan.opencode_version()), lock.clone());
     }
@@ -248,9 +234,29 @@ fn planned(facts: &mut Facts, sources: &Sources<'_>, own: &OwnImage) {
         say("opencode.digest", text(&pin.digest.to_string()), Some("of the package".to_owned()));
         say("opencode.source", text(&format!("package {}", pin.name)), lock);
     }
+    endpoints(facts, plan.opencode_version());
     if facts_lack(facts, "source.commit") {
         facts.miss("source.commit", "it was built without --revision");
     }
+}
+
+/// The requests that its server answers: what every start asks for, and every operation in the form in which a
+/// server of its line is asked.
+fn endpoints(facts: &mut Facts, opencode: &str) {
+    const NAME: &str = "contents.endpoints";
+    let line = match ServerLine::of(opencode) {
+        Ok(line) => line,
+        Err(unknown) => return facts.miss(NAME, unknown.to_string()),
+    };
+    let contract = [(guest::HEALTH_PATH, "is it alive"), (guest::INSTANCE_PATH, "does it work")];
+    let contract = contract.map(|(path, asks)| format!("GET {path} ({asks})"));
+    let operations = Operation::ALL.into_iter().map(|operation| {
+        let request = operation.request(line);
+        format!("{request} ({}: {})", operation.name(), operation.purpose())
+    });
+    let all = contract.into_iter().chain(operations).collect();
+    facts.learn(NAME, Value::List(all), Origin::Lock).note =
+        Some(format!("the guest contract, and opencode {line}"));
 }
 
 fn facts_lack(facts: &Facts, name: &str) -> bool {

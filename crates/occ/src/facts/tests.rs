@@ -111,3 +111,20 @@ fn all_that_is_gathered_can_be_written_to_a_file_and_read_again() {
     let read = Facts::parse("facts.json", &facts.to_json().to_string()).expect("valid");
     assert_eq!(read, facts);
 }
+
+#[test]
+fn the_endpoints_are_those_of_the_table_of_operations_for_the_line_of_opencode() {
+    let (Value::List(said), Origin::Lock) =
+        fact(&all(Some(Fit::Said), &NOT_ASKED), "contents.endpoints")
+    else {
+        panic!("they are known")
+    };
+    for operation in Operation::ALL {
+        let request = operation.request(ServerLine::V1).to_string();
+        assert!(said.iter().any(|line| line.starts_with(&request)), "{request}: {said:?}");
+    }
+    assert!(said[0].starts_with("GET /global/health"), "{said:?}");
+    let mut facts = Facts::default();
+    endpoints(&mut facts, "2.0.0");
+    assert_eq!(fact(&facts, "contents.endpoints").0, Value::Unknown);
+}
