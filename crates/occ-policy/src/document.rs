@@ -4,6 +4,7 @@ use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::Serialize;
+use serde_json::Value as Json;
 use std::cell::RefCell;
 
 /// The version of the grammar of policies, facts and cases.
@@ -28,6 +29,24 @@ pub struct DocumentError {
     pub file: String,
     /// Everything that is wrong, in the order of the lines.
     pub problems: Vec<Problem>,
+}
+
+impl DocumentError {
+    /// Puts together what is wrong with a file.
+    pub fn new(file: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        Self { file: file.to_owned(), problems }
+    }
+}
+
+impl Problem {
+    /// Says what is wrong at byte `at` of a text.
+    pub fn at(text: &str, at: usize, what: impl Into<String>) -> Self {
+        let before = &text[..at.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Self { line, column, what: what.into() }
+    }
 }
 
 fn list(problems: &[Problem]) -> String {
@@ -56,11 +75,63 @@ pub(crate) fn read<T>(
 ) -> Result<T, DocumentError> {
     let reader = Reader { text, problems: RefCell::default() };
     let read = reader.document(form);
-    let mut problems = reader.problems.into_inner();
-    problems.sort_by_key(|problem| (problem.line, problem.column));
+    let problems = reader.problems.into_inner();
     match read {
         Some(read) if problems.is_empty() => Ok(read),
-        _ => Err(DocumentError { file: file.to_owned(), problems }),
+        _ => Err(DocumentError::new(file, problems)),
+    }
+}
+
+/// One field of a file, with where it stands, in bytes from the beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub at: usize,
+    /// What it says. A number too large for JSON's reader reads as null.
+    pub value: Json,
+    /// Where that stands.
+    pub value_at: usize,
+}
+
+/// Reads a file that is one object, just as strictly, into its fields in their order; what they may be is for the
+/// caller to say, who also finds a name that stands there twice.
+///
+/// # Errors
+/// The first thing that is no JSON with comments.
+pub fn fields(file: &str, text: &str) -> Result<Vec<Field>, DocumentError> {
+    let reader = Reader { text, problems: RefCell::default() };
+    let read = reader.parsed(|value| {
+        let Value::Object(object) = value else {
+            return reader.expected(value, "an object { }");
+        };
+        Some(object.properties.iter().map(field).collect())
+    });
+    read.ok_or_else(|| DocumentError::new(file, reader.problems.into_inner()))
+}
+
+fn field(prop: &ObjectProp<'_>) -> Field {
+    Field {
+        name: prop.name.as_str().to_owned(),
+        at: prop.range.start,
+        value: plain(&prop.value),
+        value_at: prop.value.start(),
+    }
+}
+
+/// Returns a value without its places.
+fn plain(value: &Value<'_>) -> Json {
+    match value {
+        Value::NullKeyword(_) => Json::Null,
+        Value::BooleanLit(literal) => Json::Bool(literal.value),
+        Value::StringLit(literal) => Json::String(literal.value.to_string()),
+        Value::NumberLit(literal) => serde_json::from_str(literal.value).unwrap_or_default(),
+        Value::Array(array) => Json::Array(array.elements.iter().map(plain).collect()),
+        Value::Object(object) => {
+            let pair = |p: &ObjectProp<'_>| (p.name.as_str().to_owned(), plain(&p.value));
+            Json::Object(object.properties.iter().map(pair).collect())
+        }
     }
 }
 
@@ -71,7 +142,7 @@ pub(crate) struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn document<T>(&self, form: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>) -> Option<T> {
+    fn parsed<T>(&self, form: impl FnOnce(&Value<'_>) -> Option<T>) -> Option<T> {
         let parsed = match parse_to_ast(self.text, &CollectOptions::default(), &STRICT) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -80,27 +151,31 @@ impl Reader<'_> {
             }
         };
         let Some(value) = &parsed.value else {
-            self.blame(0, "the file is empty");
+            self.blame(0, "the file is empty, and an object { } is expected");
             return None;
         };
-        let mut fields = Fields::of(self, value)?;
-        let _schema = fields.take("$schema");
-        // Where the grammar is another one, all else would be noise.
-        if self.number(fields.need("version")?)? != VERSION {
-            self.blame(fields.at("version"), format!("this is version {VERSION} of the grammar"));
-            return None;
-        }
-        let read = form(&mut fields);
-        fields.end();
-        read
+        form(value)
+    }
+
+    fn document<T>(&self, form: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>) -> Option<T> {
+        self.parsed(|value| {
+            let mut fields = Fields::of(self, value)?;
+            let _schema = fields.take("$schema");
+            // Where the grammar is another one, all else would be noise.
+            if self.number(fields.need("version")?)? != VERSION {
+                let says = format!("this is version {VERSION} of the grammar");
+                self.blame(fields.at("version"), says);
+                return None;
+            }
+            let read = form(&mut fields);
+            fields.end();
+            read
+        })
     }
 
     /// Notes that something at byte `at` is wrong.
     pub(crate) fn blame(&self, at: usize, what: impl Into<String>) {
-        let before = &self.text[..at.min(self.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        self.problems.borrow_mut().push(Problem { line, column, what: what.into() });
+        self.problems.borrow_mut().push(Problem::at(self.text, at, what));
     }
 
     /// Notes that a value is not what is expected there.

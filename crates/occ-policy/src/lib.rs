@@ -20,7 +20,7 @@ pub use builtin::{EXAMPLES, builtin_cases, builtin_policy, builtin_text};
 pub use cases::{Case, Cases, Expected, ReadFacts, Tested};
 pub use catalogue::{CATALOGUE, FactName, Kind, Known, UnknownFact};
 pub use condition::{Condition, Decider, Outcome, Test, Wanted};
-pub use document::{DocumentError, Problem};
+pub use document::{DocumentError, Field, Problem, fields};
 pub use fact::{Fact, Origin, Value};
 pub use facts::Facts;
 pub use policy::{Environment, Note, Policy, Rule, UnknownEnvironment};

@@ -36,8 +36,8 @@ fn mistakes_of(environment: &str) -> Vec<String> {
 #[test]
 fn what_is_no_json_is_said_with_its_place() {
     for (text, place) in [
-        ("", "1:1 the file is empty"),
-        ("// nothing\n", "1:1 the file is empty"),
+        ("", "1:1 the file is empty, and an object { } is expected"),
+        ("// nothing\n", "1:1 the file is empty, and an object { } is expected"),
         ("[]", "1:1 an object { } is expected, not a list"),
         ("null", "1:1 an object { } is expected, not null"),
         ("{ \"version\": 1 \"rules\": {} }", "1:"),

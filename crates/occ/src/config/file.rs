@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jsonc_parser::ast;
-use jsonc_parser::common::Ranged as _;
+use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstObject, CstRootNode, CstStringLit};
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use occ_policy::{DocumentError, Field, Problem, fields};
 use serde_json::Value;
 
 use super::key;
@@ -44,43 +43,9 @@ pub(crate) enum ConfigError {
         at: usize,
     },
     /// It says something that cannot be.
-    #[error("the config file {} is invalid:{}", path.display(), list(problems))]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, in the order of the lines.
-        problems: Vec<Problem>,
-    },
+    #[error(transparent)]
+    Invalid(DocumentError),
 }
-
-/// One thing wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Problem {
-    /// Line, from 1.
-    pub(crate) line: usize,
-    /// Column in characters, from 1.
-    pub(crate) column: usize,
-    /// What is wrong, and what to write instead where that is known.
-    pub(crate) what: String,
-}
-
-fn list(problems: &[Problem]) -> String {
-    let line = |p: &Problem| format!("\n  line {}, column {}: {}", p.line, p.column, p.what);
-    problems.iter().map(line).collect()
-}
-
-const STRICT: ParseOptions = ParseOptions {
-    allow_comments: true,
-    allow_loose_object_property_names: false,
-    allow_trailing_commas: true,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_extended_string_escapes: false,
-    allow_non_finite_numbers: false,
-};
 
 impl ConfigFile {
     /// Reads the file; a missing one says nothing.
@@ -94,8 +59,8 @@ impl ConfigFile {
             path: path.to_owned(),
             at: error.utf8_error().valid_up_to(),
         })?;
-        let Parsed { values, notes } = parse(&text)
-            .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+        let name = format!("the config file {}", path.display());
+        let Parsed { values, notes } = parse(&name, &text).map_err(ConfigError::Invalid)?;
         Ok(Self { text, values, notes })
     }
 
@@ -111,7 +76,8 @@ impl ConfigFile {
 
     /// Returns the text with some settings changed; comments and order stay.
     pub(crate) fn with_all(&self, changes: &[(&'static str, Value)]) -> String {
-        let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
+        let root = CstRootNode::parse(&self.text, &ParseOptions::default())
+            .expect("the text was parsed before");
         let object = root.object_value_or_set();
         for (name, value) in changes {
             remove(&object, legacy::earlier(name));
@@ -151,17 +117,19 @@ impl ConfigFile {
     }
 
     fn with_list(&self, name: &'static str, change: impl FnOnce(&CstArray)) -> Self {
-        let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
+        let root = CstRootNode::parse(&self.text, &ParseOptions::default())
+            .expect("the text was parsed before");
         change(&root.object_value_or_set().array_value_or_set(name));
         let text = ended(root.to_string());
         let Parsed { values, notes } =
-            parse(&text).expect("entries are checked before they are written");
+            parse("", &text).expect("entries are checked before they are written");
         Self { text, values, notes }
     }
 
     /// Returns the text without one setting, whatever it is called there.
     pub(crate) fn without(&self, name: &str) -> String {
-        let root = CstRootNode::parse(&self.text, &STRICT).expect("the text was parsed before");
+        let root = CstRootNode::parse(&self.text, &ParseOptions::default())
+            .expect("the text was parsed before");
         let object = root.object_value_or_set();
         remove(&object, legacy::earlier(name));
         remove(&object, std::iter::once(name));
@@ -208,57 +176,32 @@ struct Parsed {
     notes: Vec<String>,
 }
 
-/// Reads a text; returns every problem at once.
-fn parse(text: &str) -> Result<Parsed, Vec<Problem>> {
-    let at = |offset: usize, what: String| {
-        let before = &text[..offset.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        Problem { line, column, what }
-    };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
-        .map_err(|error| vec![at(error.range().start, lower_first(&error.kind().to_string()))])?;
-    let object = match parsed.value {
-        Some(ast::Value::Object(object)) => object,
-        Some(other) => return Err(vec![at(other.start(), "an object { } is expected".into())]),
-        None => return Err(vec![at(0, "the file is empty; write {} or remove it".into())]),
-    };
+/// Reads a text, which messages call `name`; returns every problem at once.
+fn parse(name: &str, text: &str) -> Result<Parsed, DocumentError> {
     let mut values = BTreeMap::new();
     let mut notes = Vec::new();
     let mut problems = Vec::new();
-    for property in object.properties {
-        let name = property.name.as_str().to_owned();
-        let (start, value_start) = (property.range.start, property.value.start());
-        match read(&name, &plain(&property.value)) {
-            Ok(Said::Setting(key, value)) => match values.insert(key, value) {
-                None => {}
-                Some(_) => problems.push(at(start, format!("{name:?} stands here twice"))),
-            },
+    for Field { name, at, value, value_at } in fields(name, text)? {
+        let mut blame = |at, what| problems.push(Problem::at(text, at, what));
+        match read(&name, &value) {
+            Ok(Said::Setting(key, value)) => {
+                if values.insert(key, value).is_some() {
+                    blame(at, format!("{name:?} stands here twice"));
+                }
+            }
             Ok(Said::Nothing) => {}
             Ok(Said::Gone(why)) => {
-                let line = at(start, String::new()).line;
+                let line = Problem::at(text, at, "").line;
                 notes.push(format!("line {line}: {name:?} does nothing any more: {why}"));
             }
-            Err(Wrong::Name(what)) => problems.push(at(start, what)),
-            Err(Wrong::Value(what)) => problems.push(at(value_start, format!("{name}: {what}"))),
+            Err(Wrong::Name(what)) => blame(at, what),
+            Err(Wrong::Value(what)) => blame(value_at, format!("{name}: {what}")),
         }
     }
-    if problems.is_empty() { Ok(Parsed { values, notes }) } else { Err(problems) }
-}
-
-/// Returns a parsed value without its positions.
-fn plain(value: &ast::Value<'_>) -> Value {
-    match value {
-        ast::Value::NullKeyword(_) => Value::Null,
-        ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-        ast::Value::StringLit(literal) => Value::String(literal.value.to_string()),
-        // A number too large for JSON's reader reads as null, which no setting mistakes for a number.
-        ast::Value::NumberLit(literal) => serde_json::from_str(literal.value).unwrap_or_default(),
-        ast::Value::Array(array) => Value::Array(array.elements.iter().map(plain).collect()),
-        ast::Value::Object(object) => {
-            let pair = |p: &ast::ObjectProp<'_>| (p.name.as_str().to_owned(), plain(&p.value));
-            Value::Object(object.properties.iter().map(pair).collect())
-        }
+    if problems.is_empty() {
+        Ok(Parsed { values, notes })
+    } else {
+        Err(DocumentError::new(name, problems))
     }
 }
 
@@ -305,11 +248,6 @@ pub(crate) fn unknown(name: &str) -> String {
     }
 }
 
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -317,12 +255,12 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> ConfigFile {
-        let Parsed { values, notes } = parse(text).expect("valid");
+        let Parsed { values, notes } = parse("it", text).expect("valid");
         ConfigFile { text: text.into(), values, notes }
     }
 
     fn problems(text: &str) -> Vec<Problem> {
-        parse(text).expect_err("it was accepted")
+        parse("it", text).expect_err("it was accepted").problems
     }
 
     #[test]

@@ -44,7 +44,10 @@ fn a_truncated_file_is_explained_with_the_place_where_it_ends() {
 fn an_empty_file_is_explained() {
     let bench = bench();
     bench.write_config("");
-    bench.run(["config", "get", "port"]).code(4).says("the file is empty; write {} or remove it");
+    bench
+        .run(["config", "get", "port"])
+        .code(4)
+        .says("the file is empty, and an object { } is expected");
 }
 
 #[test]
