@@ -38,6 +38,6 @@ pub use facts::{CanLimit, EngineFacts, ImageFacts, VolumeFacts};
 pub use fake::{Blow, FakeEngine, FakeImage, Files, Killed, Life, Op, Ran, Volumes, World};
 pub use image::{Event, ImageId, Observer};
 pub use isolation::{Capability, Isolation};
-pub use logs::{Chunk, LogStream, LogsQuery, Source};
+pub use logs::{Chunk, LogStream, LogsQuery, Source, read_log};
 pub use mount::Mount;
 pub use stats::Stats;

@@ -3,8 +3,9 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 
+use crate::engine::Engine;
 use crate::error::Error;
 
 /// Which part of a log is wanted.
@@ -18,6 +19,13 @@ pub struct LogsQuery {
     pub since: Option<i64>,
     /// Whether each line starts with its time, RFC 3339.
     pub timestamps: bool,
+}
+
+impl LogsQuery {
+    /// Returns the query for the last lines of what there is.
+    pub fn last(lines: u64) -> Self {
+        Self { tail: Some(lines), ..Self::default() }
+    }
 }
 
 /// Which stream of the program a piece came from.
@@ -40,3 +48,20 @@ pub struct Chunk {
 
 /// Output as it comes.
 pub type LogStream = Pin<Box<dyn Stream<Item = Result<Chunk, Error>> + Send>>;
+
+/// Reads a log to its end and returns it as text. What came before a break is better than nothing, and is returned.
+///
+/// # Errors
+/// When there is no log to be had.
+pub async fn read_log<E: Engine>(
+    engine: &E,
+    container: &str,
+    query: &LogsQuery,
+) -> Result<String, Error> {
+    let mut stream = engine.logs(container, query).await?;
+    let mut bytes = Vec::new();
+    while let Some(Ok(chunk)) = stream.next().await {
+        bytes.extend_from_slice(&chunk.bytes);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

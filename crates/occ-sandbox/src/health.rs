@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use occ_engine::{ContainerId, ContainerState, Engine, ImageId, LogsQuery, Phase};
+use occ_engine::{ContainerId, ContainerState, Engine, ImageId, LogsQuery, Phase, read_log};
 use occ_image::guest;
 
 use crate::error::ApplyError;
@@ -49,7 +48,7 @@ pub(crate) async fn await_ready<E: Engine, S: Server>(
         },
         ended = ended => {
             let status = ended.map_err(ApplyError::engine("wait for the container"))?;
-            let log = last_lines(world.engine, name, LOG_LINES).await;
+            let log = last_lines(world.engine, name).await;
             Err(ApplyError::Exited { status, log })
         }
         () = world.cancel.cancelled() => Err(ApplyError::Interrupted),
@@ -61,7 +60,7 @@ async fn not_ready<E: Engine, S>(
     name: &str,
     source: occ_opencode::NotReady,
 ) -> ApplyError {
-    let log = last_lines(world.engine, name, LOG_LINES).await;
+    let log = last_lines(world.engine, name).await;
     ApplyError::NotReady { source, log }
 }
 
@@ -76,7 +75,7 @@ async fn state<E: Engine, S>(
         source: occ_engine::Error::NotFound { message: format!("{name} was removed meanwhile") },
     })?;
     if let (Phase::Exited | Phase::Restarting, Some(status)) = (&state.phase, &state.exit) {
-        let log = last_lines(world.engine, name, LOG_LINES).await;
+        let log = last_lines(world.engine, name).await;
         return Err(ApplyError::Exited { status: status.clone(), log });
     }
     Ok(state)
@@ -156,12 +155,7 @@ pub(crate) async fn keeps_sessions<E: Engine, S: Server>(
 }
 
 /// Returns the last lines of a container's log, or none when there is no log to be had.
-async fn last_lines<E: Engine>(engine: &E, name: &str, count: u64) -> Vec<String> {
-    let query = LogsQuery { tail: Some(count), ..LogsQuery::default() };
-    let Ok(mut stream) = engine.logs(name, &query).await else { return Vec::new() };
-    let mut bytes = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+async fn last_lines<E: Engine>(engine: &E, name: &str) -> Vec<String> {
+    let log = read_log(engine, name, &LogsQuery::last(LOG_LINES)).await;
+    log.unwrap_or_default().lines().map(str::to_owned).collect()
 }

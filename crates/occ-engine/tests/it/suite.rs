@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use occ_engine::{
     ContainerSpec, Error, Event, ExecIo, ExecSpec, FileChange, FileChangeKind, GuestFile,
     HealthCheck, Isolation, Limits, LogsQuery, Mount, Network, Phase, RestartPolicy, Source,
-    silent,
+    read_log, silent,
 };
 
 use crate::archive::{
@@ -354,8 +354,9 @@ pub(crate) async fn the_log_can_be_cut_and_dated<E: Outside>(bench: &Bench<E>) {
     let text = async |query: LogsQuery| -> String {
         bench.log(&name, &query).await.into_iter().map(|(_, text)| text).collect()
     };
-    let last = LogsQuery { tail: Some(2), ..LogsQuery::default() };
-    assert_eq!(text(last).await, "two\nthree\n");
+    assert_eq!(text(LogsQuery::last(2)).await, "two\nthree\n");
+    let read = read_log(&bench.engine, &name, &LogsQuery::last(2)).await;
+    assert_eq!(read.unwrap(), "two\nthree\n");
     let none = LogsQuery { tail: Some(0), ..LogsQuery::default() };
     assert_eq!(text(none).await, "");
     // The year 2100 does not fit into 32 bits.

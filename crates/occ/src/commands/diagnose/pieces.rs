@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::StreamExt as _;
-use occ_engine::{Docker, Engine as _, LogsQuery};
+use occ_engine::{Docker, LogsQuery, read_log};
 use occ_image::guest;
 use occ_sandbox::load_password;
 use serde_json::{Value, json};
@@ -104,16 +103,9 @@ fn told(failure: &Failure) -> Value {
 }
 
 async fn log(engine: &Docker, context: &Context) -> String {
-    let query = LogsQuery { tail: Some(LOG_LINES), timestamps: true, ..LogsQuery::default() };
-    let mut stream = match engine.logs(&context.instance.container(), &query).await {
-        Ok(stream) => stream,
-        Err(error) => return format!("{error}\n"),
-    };
-    let mut bytes = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let query = LogsQuery { timestamps: true, ..LogsQuery::last(LOG_LINES) };
+    let read = read_log(engine, &context.instance.container(), &query).await;
+    read.unwrap_or_else(|error| format!("{error}\n"))
 }
 
 /// Our own files that tell something; the password is not among them.

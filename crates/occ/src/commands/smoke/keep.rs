@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use futures_util::StreamExt as _;
-use occ_engine::{Docker, Engine as _, LogsQuery};
+use occ_engine::{Docker, LogsQuery, read_log};
 use occ_opencode::Exchange;
 use occ_smoke::junit;
 use serde_json::{Value, json};
@@ -70,11 +69,5 @@ fn request(exchange: &Exchange) -> Value {
 
 /// Returns the end of a container's log, or nothing where there is none to be had.
 pub(super) async fn log(engine: &Docker, container: &str) -> String {
-    let query = LogsQuery { tail: Some(LOG_LINES), ..LogsQuery::default() };
-    let Ok(mut stream) = engine.logs(container, &query).await else { return String::new() };
-    let mut bytes = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    read_log(engine, container, &LogsQuery::last(LOG_LINES)).await.unwrap_or_default()
 }

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use occ_engine::{ContainerState, Docker, Engine as _, LogsQuery, Phase};
+use occ_engine::{ContainerState, Docker, Engine as _, LogsQuery, Phase, read_log};
 use occ_sandbox::{
     Patience, Resolve, Sight, TryLock, Watch, client, load_password, look_at, reachable,
 };
@@ -139,12 +138,14 @@ pub(super) async fn keep_evidence(
     let (Alarm::Restart { answers, .. } | Alarm::GiveUp { answers }) = alarm;
     let state = own_container(engine, context).await.ok().flatten();
     let stats = engine.stats(&context.instance.container()).await.ok().flatten();
+    let query = LogsQuery { timestamps: true, ..LogsQuery::last(LOG_LINES) };
+    let log = read_log(engine, &context.instance.container(), &query).await.unwrap_or_default();
     let evidence = json!({
         "at": time::now(),
         "stats": stats,
         "answers": answers,
         "container": state.as_ref().map(without_environment),
-        "log": last_lines(engine, &context.instance.container()).await,
+        "log": log.lines().collect::<Vec<_>>(),
     });
     let folder = context.home().evidence_dir();
     occ_sandbox::private_dir(&folder).ok()?;
@@ -161,16 +162,6 @@ fn without_environment(state: &ContainerState) -> Value {
         object.remove("env");
     }
     value
-}
-
-async fn last_lines(engine: &Docker, container: &str) -> Vec<String> {
-    let query = LogsQuery { tail: Some(LOG_LINES), timestamps: true, ..LogsQuery::default() };
-    let Ok(mut stream) = engine.logs(container, &query).await else { return Vec::new() };
-    let mut bytes = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
 
 /// Names are times, so their order is that of the events.
