@@ -91,12 +91,16 @@ async fn serves_alone(subject: &Subject<'_>) -> Result<(), Fault> {
     same("the number of servers", &servers(subject.inside).await?.lines().count(), &1)
 }
 
-/// Returns the folder below `/proc` of every server, one on each line: the program has other uses too.
+/// Returns the folder below `/proc` of every server, one on each line.
 pub(crate) async fn servers(inside: &dyn Inside) -> Result<String, Fault> {
-    let find = format!(
+    said_by(inside, &["sh", "-c", &find_servers()]).await
+}
+
+/// Returns the commands of a shell that print these folders: the program has other uses than to serve.
+pub(crate) fn find_servers() -> String {
+    format!(
         "for one in /proc/[0-9]*; do [ \"$(readlink \"$one/exe\")\" = {} ] || continue\n\
          tr '\\0' ' ' <\"$one/cmdline\" | grep -q ' serve ' && echo \"$one\"; done 2>/dev/null; true",
         guest::OPENCODE
-    );
-    said_by(inside, &["sh", "-c", &find]).await
+    )
 }

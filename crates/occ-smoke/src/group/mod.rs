@@ -10,7 +10,7 @@ mod terminal;
 use occ_opencode::{Client, Session};
 use serde_json::Value;
 
-pub(crate) use inside::{inside, said, said_by, servers};
+pub(crate) use inside::{find_servers, inside, said, said_by, servers};
 pub(crate) use life::{is_sound, life};
 pub(crate) use model::{configure, model, sound, until};
 pub(crate) use server::{await_ready, ready, server};

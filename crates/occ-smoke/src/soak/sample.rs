@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::course::Course;
 use super::entry::Entry;
 use crate::fault::Fault;
-use crate::group::said;
+use crate::group::{find_servers, said};
 
 /// A look at the container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,13 +33,9 @@ pub struct Sample {
     pub log: u64,
 }
 
-/// Prints a name and a number on each line.
+/// Prints a name and a number on each line; `server` is the server's folder below `/proc`.
 const SCRIPT: &str = r#"
 data=${XDG_DATA_HOME:-$HOME/.local/share}/opencode
-for one in /proc/[0-9]*; do
-	[ "$(readlink "$one/exe")" = /usr/bin/opencode ] || continue
-	tr '\0' ' ' <"$one/cmdline" | grep -q ' serve ' && server=$one
-done 2>/dev/null
 echo process "${server#/proc/}"
 awk '/^VmRSS/ { print "memory", $2 * 1024 } /^Threads/ { print "threads", $2 }' "$server/status"
 echo files "$(ls "$server/fd" | wc -l)"
@@ -70,7 +66,8 @@ pub(super) async fn sample(course: &Course<'_>) {
 pub(super) async fn sample_once(course: &Course<'_>) {
     // Not while somebody disturbs: there may be no container.
     let _undisturbed = course.client.read().await;
-    match said(course.subject, &["sh", "-c", SCRIPT]).await.and_then(|text| parse(&text)) {
+    let script = format!("set -- $({})\nserver=$1\n{SCRIPT}", find_servers());
+    match said(course.subject, &["sh", "-c", &script]).await.and_then(|text| parse(&text)) {
         Ok(sample) => course.note(Entry::Sample(sample)),
         Err(fault) => course.trouble("the container could not be looked at", &fault),
     }

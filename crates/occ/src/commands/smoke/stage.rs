@@ -40,7 +40,14 @@ pub(super) async fn on_stage<T>(
     let done = async {
         stage.make().await?;
         let reached = context.reach(stage.start().await?)?;
-        let life = StageLife { stage: &stage, engine, context, image, reached: Mutex::default() };
+        let life = StageLife {
+            stage: &stage,
+            spec: &spec,
+            engine,
+            context,
+            image,
+            reached: Mutex::default(),
+        };
         let subject = Subject {
             client: client(reached.address, stage.password()),
             inside: &InContainer { engine, container: stage.name() },
@@ -93,6 +100,8 @@ impl Inside for Aside<'_> {
 /// The end and the next beginning of a stage.
 struct StageLife<'a> {
     stage: &'a Stage<'a, Docker>,
+    /// What it was made for.
+    spec: &'a SandboxSpec,
     engine: &'a Docker,
     context: &'a Context,
     image: &'a ImageFacts,
@@ -125,10 +134,8 @@ impl Life for StageLife<'_> {
 
     fn on_small_disk(&self, size: u64) -> BoxFuture<'_, Result<Box<dyn Other + '_>, Fault>> {
         Box::pin(async move {
-            let spec = plain(self.context).map_err(|failure| unreached(&failure))?;
-            let stage =
-                stage(self.engine, &spec, self.image).map_err(|failure| unreached(&failure))?;
-            let stage = stage.on_small_disk(size);
+            let stage = stage(self.engine, self.spec, self.image);
+            let stage = stage.map_err(|failure| unreached(&failure))?.on_small_disk(size);
             match started(&stage, self.context).await {
                 Ok(reached) => {
                     let name = stage.name().to_owned();
