@@ -32,6 +32,7 @@ pub(super) struct Course<'a> {
     begun: Instant,
     over: Notify,
     is_over: AtomicBool,
+    is_given_up: AtomicBool,
     rounds: AtomicU64,
     entries: Mutex<Vec<Timed>>,
     observer: &'a (dyn Fn(&Timed) + Send + Sync),
@@ -53,6 +54,7 @@ impl<'a> Course<'a> {
             begun: Instant::now(),
             over: Notify::new(),
             is_over: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
             rounds: AtomicU64::new(0),
             entries: Mutex::default(),
             observer,
@@ -95,6 +97,23 @@ impl<'a> Course<'a> {
         self.over.notify_waiters();
     }
 
+    /// Says that it is over, and that there is no sense in anything more.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        self.finish();
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether so many of these parts of it are done, by the time or by the rounds.
+    pub(super) fn has_done(&self, number: u32, parts: u32) -> bool {
+        let by_time = self.begun.elapsed() * parts >= self.wish.duration * number;
+        let rounds = self.rounds() * u64::from(parts);
+        by_time || self.wish.runs.is_some_and(|runs| rounds >= runs * u64::from(number))
+    }
+
     /// Waits for a moment, or for the end; returns whether it goes on.
     pub(super) async fn pause_until(&self, moment: Instant) -> bool {
         let over = self.over.notified();
@@ -113,10 +132,6 @@ impl<'a> Course<'a> {
         if !self.is_over.load(Ordering::Relaxed) {
             over.await;
         }
-    }
-
-    pub(super) fn begun(&self) -> Instant {
-        self.begun
     }
 
     pub(super) fn rounds(&self) -> u64 {

@@ -60,7 +60,13 @@ impl Disturbance {
         }
     }
 
-    const fn needs_life(self) -> bool {
+    /// Returns the one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// Returns whether the engine is stopped for it, or another one made.
+    pub const fn needs_life(self) -> bool {
         matches!(self, Self::RestartInPrompt | Self::Kill | Self::FullDisk)
     }
 }
@@ -76,19 +82,18 @@ const REQUEST: Duration = Duration::from_secs(90);
 /// How many listeners go away.
 const LISTENERS: usize = 100;
 
-/// Disturbs at equal distances, until it is over.
+/// Pause before it is asked again whether it is time.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Disturbs at equal distances. What is not done when the work is over is done then: each is promised.
 pub(super) async fn disturb(course: &Course<'_>) {
-    if !course.wish.faults {
-        return;
-    }
-    let possible: Vec<Disturbance> = Disturbance::ALL
-        .into_iter()
-        .filter(|one| course.subject.life.is_some() || !one.needs_life())
-        .collect();
+    let can_stop = course.subject.life.is_some();
+    let wished = course.wish.faults.iter().copied();
+    let possible: Vec<Disturbance> = wished.filter(|one| can_stop || !one.needs_life()).collect();
     let parts = u32::try_from(possible.len() + 1).unwrap_or(u32::MAX);
-    let distance = course.wish.duration / parts;
     for (number, disturbance) in (1..).zip(possible) {
-        if !course.pause_until(course.begun() + distance * number).await {
+        while !course.has_done(number, parts) && course.pause_until(Instant::now() + PAUSE).await {}
+        if course.is_given_up() {
             return;
         }
         once(course, disturbance).await;
@@ -188,7 +193,7 @@ async fn bombs(course: &Course<'_>, client: &Client) -> Result<(), Fault> {
     let own = client.within(REQUEST).in_folder(&Course::folder(0));
     let session = own.create_session().await?;
     let before = servers(course.subject.inside).await?;
-    let bomb = "n=0; while [ $n -lt 5000 ] && sleep 5 & do n=$((n+1)); done 2>/dev/null; wait";
+    let bomb = "n=0; while [ $n -lt 5000 ]; do sleep 5 & n=$((n+1)); done 2>/dev/null; wait";
     let (ran, alive) = tokio::join!(own.command(&session.id, bomb), async {
         sleep(Duration::from_secs(2)).await;
         client.within(Duration::from_secs(5)).health().await

@@ -25,7 +25,7 @@ use crate::subject::Subject;
 use futures_util::future::join_all;
 
 /// What is wished of a soak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SoakWish {
     /// How long it goes on at most.
     pub duration: Duration,
@@ -33,8 +33,9 @@ pub struct SoakWish {
     pub runs: Option<u64>,
     /// How many work at once.
     pub concurrency: usize,
-    /// Whether it is disturbed.
-    pub faults: bool,
+    /// What it is disturbed with, each once; nothing for not at all. Those that would stop one that must not be
+    /// stopped are left out.
+    pub faults: Vec<Disturbance>,
 }
 
 /// How many listen to events.

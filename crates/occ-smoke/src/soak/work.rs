@@ -33,7 +33,7 @@ pub(super) async fn work(course: &Course<'_>, worker: usize) {
         if failures == HOPELESS {
             let what = format!("{HOPELESS} rounds in a row failed: it is given up");
             course.note(Entry::Trouble { what });
-            course.finish();
+            course.give_up();
         }
     }
 }

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use occ_sandbox::Event;
-use occ_smoke::{Entry, SoakReport, SoakWish, StepTimes, Timed, page, soak};
+use occ_smoke::{Disturbance, Entry, SoakReport, SoakWish, StepTimes, Timed, page, soak};
 use serde_json::{Value, json};
 
 use super::smoke::with_subject;
@@ -39,19 +40,37 @@ pub(crate) struct SoakArgs {
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=64))]
     concurrency: u64,
     /// Disturb it too: stop and kill it, take its model away, fill its disk, let commands eat all memory and
-    /// start all processes
-    #[arg(long)]
-    faults: bool,
+    /// start all processes; only with those that are named, where some are
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_values = Disturbance::ALL.map(Disturbance::name),
+        value_parser = PossibleValuesParser::new(Disturbance::ALL.map(Disturbance::name)),
+    )]
+    faults: Vec<String>,
     /// Folder for the log and the report
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
 }
 
 impl SoakArgs {
-    fn wish(&self) -> SoakWish {
+    fn wish(&self, target: &Target) -> Result<SoakWish, Failure> {
+        let faults: Vec<Disturbance> = Disturbance::ALL
+            .into_iter()
+            .filter(|one| self.faults.iter().any(|name| name == one.name()))
+            .collect();
+        let stops = faults.iter().find(|one| one.needs_life());
+        if let (Target::Sandbox(..), Some(stops), true) =
+            (target, stops, faults.len() < Disturbance::ALL.len())
+        {
+            let message = format!("{} is for an image: it would stop a sandbox", stops.name());
+            return Err(Failure::usage(message).hint("leave out those that would: --faults"));
+        }
         let concurrency = usize::try_from(self.concurrency).unwrap_or(usize::MAX);
-        let (duration, runs, faults) = (self.duration, self.runs, self.faults);
-        SoakWish { duration, runs, concurrency, faults }
+        Ok(SoakWish { duration: self.duration, runs: self.runs, concurrency, faults })
     }
 }
 
@@ -60,6 +79,7 @@ pub(crate) fn run(args: &SoakArgs, context: &Context) -> Result<Exit, Failure> {
     context.block_on(async {
         let engine = context.engine()?;
         let target = Target::find(args.target.as_deref(), &engine, context).await?;
+        let wish = args.wish(&target)?;
         let folder = args
             .report
             .clone()
@@ -76,7 +96,7 @@ pub(crate) fn run(args: &SoakArgs, context: &Context) -> Result<Exit, Failure> {
                 }
             };
             let report = tokio::select! {
-                report = soak(&subject, args.wish(), &observer) => Ok(report),
+                report = soak(&subject, wish, &observer) => Ok(report),
                 () = context.cancel.cancelled() => Err(Failure::interrupted()),
             };
             progress.clear();

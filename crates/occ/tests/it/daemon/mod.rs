@@ -25,6 +25,7 @@ mod pull;
 mod remote;
 mod setup;
 mod smoke;
+mod soak;
 mod stranger;
 mod update;
 mod walls;
