@@ -9,10 +9,13 @@ use serde::Serialize;
 use crate::error::ApplyError;
 use crate::fleet::Sandbox;
 use crate::removal::{Sized, sized};
+use crate::stages::{Forsaken, Marked, Stages};
 
 /// Everything that nobody needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Leftovers {
+    /// Stages whose command was killed.
+    pub stages: Vec<Forsaken>,
     /// Containers that were needed for a moment.
     pub containers: Vec<String>,
     /// Volumes of sandboxes that are gone, and copies.
@@ -52,20 +55,26 @@ pub struct Seen<'a> {
     pub sizes: &'a BTreeMap<String, u64>,
     /// Things that a change under way still needs, by name or id.
     pub needed: &'a BTreeSet<String>,
+    /// Whose stages there are.
+    pub stages: &'a Marked,
+    /// What is left of stages whose process is gone.
+    pub forsaken: &'a [Forsaken],
 }
 
 /// Plans what to remove: nothing that a sandbox of anybody's may still want.
 ///
-/// Volumes go only where that is wished: they cannot be made again.
+/// Volumes go only where that is wished: they cannot be made again. Those of a stage hold nothing of anybody's.
 pub fn plan_prune(seen: Seen<'_>, with_volumes: bool) -> Leftovers {
-    let stopped =
-        |state: &&ContainerState| !state.phase.is_up() && !seen.needed.contains(&state.name);
+    // What a stage has is its own: it goes with it, and stays with it.
+    let free = |name: &str| !seen.needed.contains(name) && !seen.stages.has(name);
+    let stopped = |state: &&ContainerState| !state.phase.is_up() && free(&state.name);
     let containers = seen.fleet.iter().flat_map(|sandbox| &sandbox.side_containers);
     let orphans = seen.fleet.iter().filter(|sandbox| !sandbox.is_known());
     let orphans = orphans.flat_map(|sandbox| &sandbox.volumes);
     let copies = seen.fleet.iter().flat_map(|sandbox| &sandbox.side_volumes);
-    let volumes = orphans.chain(copies).filter(|volume| !seen.needed.contains(&volume.name));
+    let volumes = orphans.chain(copies).filter(|volume| free(&volume.name));
     Leftovers {
+        stages: seen.forsaken.to_vec(),
         containers: containers.filter(stopped).map(|state| state.name.clone()).collect(),
         volumes: if with_volumes {
             volumes.map(|volume| sized(&volume.name, seen.sizes)).collect()
@@ -96,8 +105,12 @@ fn images(seen: Seen<'_>) -> Vec<Image> {
 pub async fn apply_prune<E: Engine>(
     engine: &E,
     leftovers: &Leftovers,
+    stages: &Stages,
 ) -> Result<Vec<String>, ApplyError> {
     let mut in_use = Vec::new();
+    for stage in &leftovers.stages {
+        stages.remove(engine, stage).await?;
+    }
     for name in &leftovers.containers {
         // One that was started meanwhile works for somebody.
         let state = engine.container(name).await;

@@ -15,6 +15,7 @@ use crate::password::Password;
 use crate::probe::PATIENCE;
 use crate::short_lived::{Said, ShortLived};
 use crate::spec::SandboxSpec;
+use crate::stages::{ASIDE, MIDDLE};
 
 /// A sandbox for a while. It is made like every other, from a [`SandboxSpec`], under names that no sandbox has.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Stage<'a, E> {
     engine: &'a E,
     spec: SandboxSpec,
     container: ContainerSpec,
+    tag: String,
     password: Password,
 }
 
@@ -35,7 +37,7 @@ impl<'a, E: Engine> Stage<'a, E> {
         password: Password,
     ) -> Self {
         let container = spec.stage(image, tag);
-        Self { engine, spec, container, password }
+        Self { engine, spec, container, tag: tag.to_owned(), password }
     }
 
     /// Returns the same stage with opencode's data on a disk of `size` bytes, which is gone with the container.
@@ -47,6 +49,11 @@ impl<'a, E: Engine> Stage<'a, E> {
         let owner = Some((owner.uid, owner.gid));
         self.container.mounts.push(Mount::Tmpfs { target, size, owner });
         self
+    }
+
+    /// Returns what tells it from others.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// Returns the container's name.
@@ -113,7 +120,7 @@ impl<'a, E: Engine> Stage<'a, E> {
     }
 
     fn name_aside(&self) -> String {
-        format!("{}-aside", self.container.name)
+        format!("{}{ASIDE}", self.container.name)
     }
 
     /// Stops its container, removes it, and returns how it ended. The volumes stay.
@@ -143,7 +150,7 @@ impl<'a, E: Engine> Stage<'a, E> {
     /// Removes all of it, whatever of it there is.
     ///
     /// # Errors
-    /// When the engine fails; `occ prune` finds what is left.
+    /// When the engine fails; `occ prune` finds what is left by its mark.
     pub async fn clear(&self) -> Result<(), ApplyError> {
         for name in [self.name(), &self.name_aside()] {
             let removed = self.engine.remove_container(name).await;
@@ -169,7 +176,7 @@ impl SandboxSpec {
     /// engine's choice on loopback, and without anything of the host.
     fn stage(&self, image: ImageId, tag: &str) -> ContainerSpec {
         let mut stage = self.container(image);
-        let ending = format!(".stage-{tag}");
+        let ending = format!("{MIDDLE}{tag}");
         stage.name.push_str(&ending);
         "stage".clone_into(&mut stage.hostname);
         stage.labels = self.claim().labels().into_iter().collect();

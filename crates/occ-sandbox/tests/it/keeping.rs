@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use occ_engine::{Engine as _, FakeEngine, FakeImage, Life, Source};
+use occ_engine::{Engine as _, FakeEngine, FakeImage, Life, Phase, Source};
 use occ_image::guest;
 use occ_sandbox::{
-    Claim, Farewell, Instance, Leftovers, RemovalWish, Sandbox, SandboxSpec, Seen, Work,
-    apply_prune, apply_removal, gather, halt_for_removal, observe_work, plan_prune, plan_removal,
+    Claim, Farewell, Instance, Leftovers, Marked, RemovalWish, Sandbox, SandboxSpec, Seen, Stages,
+    Work, apply_prune, apply_removal, forsaken, gather, generate_password, halt_for_removal,
+    observe_work, plan_prune, plan_removal,
 };
 
 use crate::stage::{BUILT, OURS, Stage, programs, wish};
@@ -181,8 +182,15 @@ async fn what_nobody_needs_is_found_and_nothing_else() {
     let images = stage.engine.images(guest::LABEL_CONTRACT).await.expect("images");
     let plan = |with_volumes: bool, needed: &BTreeSet<String>| {
         let sizes = BTreeMap::new();
-        let seen =
-            Seen { fleet: &fleet, made_of_ours: &made, images: &images, sizes: &sizes, needed };
+        let seen = Seen {
+            fleet: &fleet,
+            made_of_ours: &made,
+            images: &images,
+            sizes: &sizes,
+            needed,
+            stages: &Marked::default(),
+            forsaken: &[],
+        };
         plan_prune(seen, with_volumes)
     };
     let none = BTreeSet::new();
@@ -198,10 +206,54 @@ async fn what_nobody_needs_is_found_and_nothing_else() {
     let needed = BTreeSet::from(["opencode-cloud-sandbox-data.2".to_owned()]);
     assert_eq!(volumes(&plan(true, &needed)), ["opencode-cloud-sandbox-red-data"]);
 
-    assert_eq!(apply_prune(&stage.engine, &all).await.expect("pruned"), Vec::<String>::new());
+    let dir = tempfile::tempdir().expect("tempdir");
+    let pruned = apply_prune(&stage.engine, &all, &Stages::new(dir.path())).await;
+    assert_eq!(pruned.expect("pruned"), Vec::<String>::new());
     assert_eq!(stage.things(&wish()).await.len(), 7, "a thing of the sandbox is gone");
     assert!(stage.engine.image("debian:trixie").await.expect("look").is_some());
     assert!(stage.engine.image("opencode-cloud-sandbox:old").await.expect("look").is_none());
     let other = stage.engine.volume("opencode-cloud-sandbox-other-data").await;
     assert!(other.expect("look").is_some(), "a volume of another user is gone");
+}
+
+#[tokio::test]
+async fn a_stage_whose_process_is_gone_goes_and_one_in_use_stays() {
+    let stage = Stage::with_image();
+    stage.start(&wish()).await.expect("start");
+    let image = stage.engine.image(BUILT).await.expect("look").expect("it is there").id;
+    let dir = tempfile::tempdir().expect("tempdir");
+    let stages = Stages::new(dir.path());
+    let mut marks = Vec::new();
+    for tag in ["gone", "used"] {
+        marks.push(stages.mark(tag).expect("mark"));
+        let password = generate_password().expect("password");
+        let made = occ_sandbox::Stage::new(&stage.engine, wish(), image.clone(), tag, password);
+        made.make().await.expect("volumes");
+        made.start().await.expect("container");
+    }
+    drop(marks.remove(0));
+    let (fleet, sizes, none) = (fleet(&stage).await, BTreeMap::new(), BTreeSet::new());
+    let marked = stages.look().expect("marks");
+    let left = forsaken(&fleet, &marked, &sizes);
+    let seen = Seen {
+        fleet: &fleet,
+        made_of_ours: &[],
+        images: &[],
+        sizes: &sizes,
+        needed: &none,
+        stages: &marked,
+        forsaken: &left,
+    };
+    let found = plan_prune(seen, true);
+    assert_eq!(found.stages[0].containers, ["opencode-cloud-sandbox.stage-gone"]);
+    assert_eq!((found.stages.len(), found.stages[0].volumes.len()), (1, 6));
+    assert!(found.containers.is_empty() && found.volumes.is_empty(), "{found:?}");
+
+    apply_prune(&stage.engine, &found, &stages).await.expect("pruned");
+    let phase = |name: &str| stage.engine.state(name).map(|state| state.phase);
+    assert_eq!(phase("opencode-cloud-sandbox.stage-gone"), None);
+    for name in ["opencode-cloud-sandbox.stage-used", "opencode-cloud-sandbox"] {
+        assert_eq!(phase(name), Some(Phase::Running), "{name}");
+    }
+    assert_eq!(stages.look().expect("marks").forsaken, none);
 }

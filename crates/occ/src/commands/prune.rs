@@ -6,8 +6,8 @@ use clap::Args;
 use occ_engine::{Docker, Engine as _};
 use occ_image::{Pruned, Size, guest};
 use occ_sandbox::{
-    Claim, Home, Leftovers, Lock, Sandbox, Seen, TryLock, Work, apply_prune, homes, named_by,
-    observe_work, plan_prune,
+    Claim, Home, Leftovers, Lock, Sandbox, Seen, Stages, TryLock, Work, apply_prune, forsaken,
+    homes, named_by, observe_work, plan_prune,
 };
 use serde_json::json;
 
@@ -68,7 +68,8 @@ async fn prune(args: &PruneArgs, context: &Context) -> Result<Exit, Failure> {
         context.terminal.say(listed(&found).trim_end());
         agree_to_remove("Remove all of this?", "occ prune --yes", context).await?;
     }
-    for name in apply_prune(&engine, &found.leftovers).await? {
+    let stages = Stages::new(&context.state_dir());
+    for name in apply_prune(&engine, &found.leftovers, &stages).await? {
         context.terminal.warn(&format!("left, because it is in use: {name}"));
     }
     occ_image::prune(&context.env.cache_dir, &found.keep, false)?;
@@ -86,6 +87,8 @@ async fn look(
         async { Ok(engine.images(guest::LABEL_CONTRACT).await?) },
         async { Ok(engine.volume_sizes().await?) },
     )?;
+    let stages = Stages::new(&context.state_dir()).look()?;
+    let forsaken = forsaken(&fleet, &stages, &sizes);
     let locks = if args.dry_run { Vec::new() } else { lock_idle(&mut fleet, context)? };
     let homes = homes(&context.state_dir());
     let needed = homes.iter().flat_map(|(_, home)| named_by(home)).collect();
@@ -95,6 +98,8 @@ async fn look(
         images: &images,
         sizes: &sizes,
         needed: &needed,
+        stages: &stages,
+        forsaken: &forsaken,
     };
     let leftovers = plan_prune(seen, args.volumes);
     if args.volumes && !args.discard_work {
@@ -141,10 +146,11 @@ async fn prove(engine: &Docker, fleet: &[Sandbox], context: &Context) -> Result<
 }
 
 fn finish(found: &Found, changed: bool, context: &Context) -> Result<Exit, Failure> {
-    let Leftovers { containers, volumes, images } = &found.leftovers;
+    let Leftovers { stages, containers, volumes, images } = &found.leftovers;
     let cache: Vec<_> = found.cache.removed.iter().map(|entry| &entry.path).collect();
     let data = json!({
         "changed": changed,
+        "stages": stages,
         "containers": containers,
         "volumes": volumes,
         "images": images,
@@ -161,10 +167,12 @@ fn finish(found: &Found, changed: bool, context: &Context) -> Result<Exit, Failu
 }
 
 fn listed(found: &Found) -> String {
-    let Leftovers { containers, volumes, images } = &found.leftovers;
+    let Leftovers { stages, containers, volumes, images } = &found.leftovers;
     let row = |what: &str, name: &str, size: String| vec![what.to_owned(), name.to_owned(), size];
-    let containers = containers.iter().map(|name| row("container", name, "-".to_owned()));
-    let volumes = volumes.iter().map(|volume| row("volume", &volume.name, said(volume)));
+    let containers = stages.iter().flat_map(|stage| &stage.containers).chain(containers);
+    let containers = containers.map(|name| row("container", name, "-".to_owned()));
+    let volumes = stages.iter().flat_map(|stage| &stage.volumes).chain(volumes);
+    let volumes = volumes.map(|volume| row("volume", &volume.name, said(volume)));
     let images = images.iter().map(|image| {
         let name = image.names.first().map_or(image.id.0.as_str(), String::as_str);
         row("image", name, Size(image.size).to_string())

@@ -44,16 +44,14 @@ impl Target {
                 return Ok(Self::Sandbox(Box::new(context), Box::new(state)));
             }
         }
-        match engine.image(word).await? {
-            Some(image) => Ok(Self::Image(word.to_owned(), Box::new(image))),
-            None => {
-                let word = plain(word);
-                let says = format!("there is neither a sandbox nor an image of the engine: {word}");
-                Err(Failure::new(Exit::Failed, says)
-                    .hint("see which there are: occ ls, occ image ls")
-                    .hint(format!("bring one from a registry: occ image pull {word}")))
-            }
+        if let Some(image) = engine.image(word).await? {
+            return Ok(Self::Image(word.to_owned(), Box::new(image)));
         }
+        let word = plain(word);
+        let says = format!("there is neither a sandbox nor an image of the engine: {word}");
+        Err(Failure::new(Exit::Failed, says)
+            .hint("see which there are: occ ls, occ image ls")
+            .hint(format!("bring one from a registry: occ image pull {word}")))
     }
 
     /// Returns the name by which it is reported.

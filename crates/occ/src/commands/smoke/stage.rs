@@ -10,11 +10,13 @@ use occ_engine::{Docker, ImageFacts};
 use occ_image::guest;
 use occ_opencode::Client;
 use occ_sandbox::{
-    ApplyError, Given, Said, SandboxSpec, Stage, Workspace, client, generate_password,
+    ApplyError, Given, Said, SandboxSpec, Stage, StageMark, Stages, Workspace, client, forsaken,
+    generate_password,
 };
 use occ_smoke::{Fault, InContainer, Inside, Life, Other, Ran, Stopped, Subject, Trouble};
 
 use super::{ended, expected};
+use crate::commands::ls::fleet;
 use crate::commands::start::StartSettings;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -35,8 +37,11 @@ pub(super) async fn on_stage<T>(
         let says = "the image does not say that it keeps the guest contract";
         return Err(Failure::new(Exit::Refused, says).hint("build one that does: occ image build"));
     }
+    let stages = Stages::new(&context.state_dir());
+    clear_forsaken(&stages, engine, context).await?;
     let spec = plain(context)?;
     let stage = stage(engine, &spec, image)?;
+    let mark = stages.mark(stage.tag())?;
     let done = async {
         stage.make().await?;
         let reached = context.reach(stage.start().await?)?;
@@ -60,10 +65,36 @@ pub(super) async fn on_stage<T>(
         work(subject, stage.name()).await
     };
     let done = done.await;
-    let cleared = stage.clear().await;
+    let cleared = clear(&stage, mark).await;
     let done = done?;
     cleared?;
     Ok(done)
+}
+
+/// Removes all of a stage, its mark last.
+async fn clear(stage: &Stage<'_, Docker>, mark: StageMark) -> Result<(), ApplyError> {
+    stage.clear().await?;
+    Ok(mark.remove()?)
+}
+
+/// Removes stages whose command was killed.
+async fn clear_forsaken(
+    stages: &Stages,
+    engine: &Docker,
+    context: &Context,
+) -> Result<(), Failure> {
+    let marked = stages.look()?;
+    if marked.forsaken.is_empty() {
+        return Ok(());
+    }
+    for left in forsaken(&fleet(engine, context).await?, &marked, &BTreeMap::new()) {
+        let names = left.containers.iter().chain(left.volumes.iter().map(|volume| &volume.name));
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        let names = names.join(", ");
+        context.terminal.say(&format!("removing what a command that was killed left: {names}"));
+        stages.remove(engine, &left).await?;
+    }
+    Ok(())
 }
 
 /// The wish of the settings, without anything of this host or of a sandbox that is there.
@@ -136,15 +167,18 @@ impl Life for StageLife<'_> {
         Box::pin(async move {
             let stage = stage(self.engine, self.spec, self.image);
             let stage = stage.map_err(|failure| unreached(&failure))?.on_small_disk(size);
+            let mark = Stages::new(&self.context.state_dir()).mark(stage.tag());
+            let mark = mark.map_err(|error| failed(error.into()))?;
             match started(&stage, self.context).await {
                 Ok(reached) => {
                     let name = stage.name().to_owned();
                     let inside = OwnInside { engine: self.engine, name };
-                    Ok(Box::new(Beside { stage, reached, inside }) as Box<dyn Other>)
+                    let mark = Mutex::new(Some(mark));
+                    Ok(Box::new(Beside { stage, mark, reached, inside }) as Box<dyn Other>)
                 }
                 Err(fault) => {
                     // Whatever went wrong, nothing is to stay.
-                    drop(stage.clear().await);
+                    drop(clear(&stage, mark).await);
                     Err(fault)
                 }
             }
@@ -160,6 +194,8 @@ async fn started(stage: &Stage<'_, Docker>, context: &Context) -> Result<Reached
 /// Another stage, beside the one that is examined.
 struct Beside<'a> {
     stage: Stage<'a, Docker>,
+    /// Until it is removed.
+    mark: Mutex<Option<StageMark>>,
     reached: Reached,
     inside: OwnInside<'a>,
 }
@@ -174,7 +210,13 @@ impl Other for Beside<'_> {
     }
 
     fn end(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { self.stage.clear().await.map_err(failed) })
+        Box::pin(async {
+            let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match mark {
+                Some(mark) => clear(&self.stage, mark).await.map_err(failed),
+                None => Ok(()),
+            }
+        })
     }
 }
 

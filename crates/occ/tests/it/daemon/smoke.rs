@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use occ_testkit::Bench;
+use occ_testkit::{Bench, Daemon, Manner};
 use serde_json::Value;
 
-use super::running;
+use super::{running, stand_in};
+use crate::places::bench_at;
 
 const GUEST: &str = "usr/lib/opencode-cloud";
 
 /// Returns the image that benches make, which is in the engine.
-fn image(bench: &Bench) -> String {
+pub(super) fn image(bench: &Bench) -> String {
     let version = bench.run(["version", "--json"]).success().data();
     version["image"].as_str().unwrap().to_owned()
 }
@@ -55,13 +58,13 @@ impl Context {
 }
 
 /// Makes an engine with a fault, which is gone with the returned value.
-struct Broken<'a> {
+pub(super) struct Broken<'a> {
     bench: &'a Bench,
-    name: String,
+    pub(super) name: String,
 }
 
 impl<'a> Broken<'a> {
-    fn with(bench: &'a Bench, fault: &str) -> Self {
+    pub(super) fn with(bench: &'a Bench, fault: &str) -> Self {
         let image = image(bench);
         let mut context = Context::of(&format!(
             "FROM {image}\nCOPY entrypoint broken.js /{GUEST}/\nENV FAULT={fault}\n"
@@ -192,4 +195,47 @@ fn a_stripped_program_is_told_by_its_version() {
     let said = why(&data, "version");
     assert!(said.starts_with("the program's version is \"1.3"), "{said}");
     assert!(why(&data, "ready").contains("its container ended with"), "{data:#}");
+}
+
+/// Waits until a stage is there, and returns its container's name.
+fn stage(bench: &Bench) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let containers = bench.api().containers_of(bench.instance());
+        let is_stage = |name: &&String| name.contains(".stage-") && !name.ends_with("-aside");
+        if let Some(name) = containers.iter().find(is_stage) {
+            return name.trim_start_matches('/').to_owned();
+        }
+        assert!(Instant::now() < deadline, "no stage is made: {containers:?}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_a_smoke_that_was_killed_left_goes_with_prune_and_with_the_next_smoke() {
+    let daemon = Daemon::start();
+    let mut bench = bench_at(daemon.api());
+    bench.set("XDG_CACHE_HOME", bench.home().join("cache"));
+    stand_in(bench.api(), Manner::NeverAnswers);
+    let image = image(&bench);
+    let begin = || bench.start(["smoke", &image, "--no-model"]);
+    let prune = |more: &str| bench.run(["prune", "--volumes", more]).success();
+
+    let smoke = begin();
+    let name = stage(&bench);
+    let in_use = prune("--dry-run").stdout;
+    assert!(!in_use.contains(&name), "it is in use: {in_use}");
+    drop(smoke);
+    let _listed = prune("--dry-run").prints(&name);
+    assert_ne!(bench.api().containers_of(bench.instance()), Vec::<String>::new(), "a dry run");
+    let _removed = prune("--yes").prints(&name).prints("removed");
+    bench.assert_nothing_left();
+
+    let smoke = begin();
+    let name = stage(&bench);
+    drop(smoke);
+    bench.set("OCC_START_TIMEOUT", "5");
+    let next = bench.run(["smoke", &image, "--no-model"]).code(7);
+    let _told = next.says("was killed left").says(&name);
+    bench.assert_nothing_left();
 }
