@@ -25,6 +25,7 @@ pub(super) use self::address::url;
 pub(super) use self::ask::ask;
 pub(super) use self::given::{LISTS, texts};
 pub(crate) use self::image::names;
+pub(super) use self::permit::Permit;
 use self::settings::Chosen;
 pub(super) use self::settings::Running;
 pub(crate) use self::settings::{StartArgs, StartCommand, StartSettings};

@@ -11,7 +11,7 @@ use occ_sandbox::{
 use serde_json::json;
 
 use super::agreement::Agreement;
-use super::start::{self, StartSettings};
+use super::start::{self, Permit, StartSettings};
 use super::{existing_container, start::ask};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -29,6 +29,9 @@ pub(crate) struct UpdateArgs {
     /// Say whether there is a newer image, and do nothing
     #[arg(long)]
     check: bool,
+    /// Update only to an image that the policy approves for this environment (see `occ policy`)
+    #[arg(long, value_name = "NAME", conflicts_with = "check")]
+    environment: Option<String>,
     /// Keep no copy of the data: neither a trial nor a rollback of data is possible then
     #[arg(long)]
     no_snapshot: bool,
@@ -104,6 +107,7 @@ async fn update(
     mut settings: StartSettings,
     context: &Context,
 ) -> Result<Exit, Failure> {
+    let permit = args.environment.as_deref().map(|name| Permit::of(name, context)).transpose()?;
     let engine = context.engine()?;
     let lock = context.lock().await?;
     let before = existing_container(&engine, context).await?;
@@ -111,6 +115,9 @@ async fn update(
     let workshop = Arc::new(context.workshop(&config)?);
     inform(&spec, context);
     let image = bring(&spec, &mut settings, context, &engine, &workshop, &lock).await?;
+    if let Some(permit) = permit {
+        permit.ask(&image, &engine, context).await?;
+    }
     spec.acquire = Acquire::This(image.clone());
     if drift(&spec, &before).is_empty() {
         return up_to_date(&image, context);

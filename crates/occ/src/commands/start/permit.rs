@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::policy::Judge;
 
-/// An environment that a start is for, and the policy that says what may run there.
+/// An environment that a start or an update is for, and the policy that says what may run there.
 #[derive(Debug, Clone)]
 pub(crate) struct Permit {
     policy: Policy,
@@ -19,14 +19,14 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// Finds the environment in the user's own policy, or in the built-in one.
-    pub(super) fn of(name: &str, context: &Context) -> Result<Self, Failure> {
+    pub(in crate::commands) fn of(name: &str, context: &Context) -> Result<Self, Failure> {
         let policy = Judge::choose(None, &context.env)?.policy;
         let environment = policy.environment(name)?.clone();
         Ok(Self { policy, environment })
     }
 
     /// Refuses an image that may not be used there; says what goes with an approval.
-    pub(super) async fn ask(
+    pub(in crate::commands) async fn ask(
         &self,
         image: &ImageId,
         engine: &Docker,

@@ -29,9 +29,6 @@ pub(crate) struct StartCommand {
     /// Stay with the sandbox and end with it, as a service does; Ctrl-C stops it
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) foreground: bool,
-    /// Start it only if the policy approves its image for this environment (see `occ policy`)
-    #[arg(long, value_name = "NAME")]
-    environment: Option<String>,
     #[command(flatten)]
     image: ImageArgs,
 }
@@ -40,10 +37,8 @@ impl StartCommand {
     /// Returns the settings.
     pub(super) fn resolve(&self, context: &Context) -> Result<StartSettings, Failure> {
         let image = self.image.wish()?;
-        let permit = self.environment.as_deref().map(|name| Permit::of(name, context));
-        let permit = permit.transpose()?;
         let settings = StartSettings::resolve(&self.start, context)?;
-        Ok(StartSettings { image, permit, ..settings })
+        Ok(StartSettings { image, ..settings })
     }
 }
 
@@ -59,6 +54,9 @@ pub(crate) struct StartArgs {
     /// Variant of the image: base, omos, with-pi, omos-with-pi
     #[arg(long, value_parser = variant, value_name = "NAME")]
     variant: Option<Value>,
+    /// Start it only if the policy approves its image for this environment (see `occ policy`)
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
     #[command(flatten)]
     given: GivenArgs,
     /// Open the browser when the sandbox is ready
@@ -202,6 +200,8 @@ impl StartSettings {
         context: &Context,
     ) -> Result<Self, Failure> {
         args.given.check()?;
+        let permit = args.environment.as_deref().map(|name| Permit::of(name, context));
+        let permit = permit.transpose()?;
         let mut layers = context.layers()?;
         args.given.lay(&mut layers);
         layers.flag("port", args.port.clone());
@@ -217,7 +217,7 @@ impl StartSettings {
             told: Arc::new(AtomicBool::new(false)),
             consent,
             image: ImageWish::default(),
-            permit: None,
+            permit,
             dry_run: args.dry_run,
             open,
             running: Running::GoesOn,

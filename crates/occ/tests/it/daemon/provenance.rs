@@ -79,11 +79,19 @@ fn sig_019_the_document_of_our_own_image_has_no_unknown_that_its_build_could_hav
 
     // A sandbox that serves is started for a use that its image is good for, and for no other.
     bench.run(["start", "--yes", "--environment", "development"]).success();
-    bench
-        .run(["start", "--yes", "--environment", "production"])
-        .code(3)
-        .says("its image may not be used here: production")
-        .says("Provenance cannot be verified");
+    let since = || bench.api().container(&bench.container()).unwrap()["State"]["StartedAt"].clone();
+    let before = since();
+    for command in ["start", "restart", "update"] {
+        bench
+            .run([command, "--yes", "--environment", "production"])
+            .code(3)
+            .says("its image may not be used here: production")
+            .says("Provenance cannot be verified");
+        assert_eq!(since(), before, "{command} touched what runs");
+    }
+    bench.run(["update", "--yes", "--environment", "development"]).success();
+    bench.run(["restart", "--yes", "--environment", "development"]).success();
+    assert_ne!(since(), before);
     bench.run(["start", "--environment", "moon"]).code(2).says("no environment \"moon\"");
 }
 
