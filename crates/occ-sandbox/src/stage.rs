@@ -123,7 +123,7 @@ impl<'a, E: Engine> Stage<'a, E> {
         format!("{}{ASIDE}", self.container.name)
     }
 
-    /// Stops its container, removes it, and returns how it ended. The volumes stay.
+    /// Stops its container and returns how it ended; [`Stage::kill`] removes it.
     ///
     /// # Errors
     /// When the engine fails.
@@ -132,13 +132,10 @@ impl<'a, E: Engine> Stage<'a, E> {
         let stopped = self.engine.stop_container(name, grace).await;
         stopped.map_err(ApplyError::engine(format!("stop the container: {name}")))?;
         let ended = self.engine.wait_container(name).await;
-        let ended = ended.map_err(ApplyError::engine("wait for the container"))?;
-        let removed = self.engine.remove_container(name).await;
-        removed.map_err(ApplyError::engine(format!("remove the container: {name}")))?;
-        Ok(ended)
+        ended.map_err(ApplyError::engine("wait for the container"))
     }
 
-    /// Kills its container and removes it. The volumes stay.
+    /// Removes its container, killing it where it runs. The volumes stay.
     ///
     /// # Errors
     /// When the engine fails.

@@ -145,7 +145,10 @@ impl Life for StageLife<'_> {
         Box::pin(async {
             let begun = Instant::now();
             let ended = self.stage.stop(GRACE).await.map_err(failed)?;
-            Ok(Stopped { code: ended.code, took: begun.elapsed() })
+            let took = begun.elapsed();
+            // What the engine takes for that is not its own.
+            self.stage.kill().await.map_err(failed)?;
+            Ok(Stopped { code: ended.code, took })
         })
     }
 
