@@ -13,8 +13,11 @@ use crate::group::{find_servers, said};
 /// A look at the container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Sample {
-    /// Process of the server; another one after a new start.
+    /// Process of the server.
     pub process: u64,
+    /// When it began, in ticks of the machine's clock (`starttime` of `proc(5)`): another after a new start, whose
+    /// process has the same number in a container of its own.
+    pub started: u64,
     /// Memory of the server, in bytes (`VmRSS` of `proc(5)`).
     pub memory: u64,
     /// Open files of the server.
@@ -37,6 +40,7 @@ pub struct Sample {
 const SCRIPT: &str = r#"
 data=${XDG_DATA_HOME:-$HOME/.local/share}/opencode
 echo process "${server#/proc/}"
+echo started "$(sed 's/.*) //' "$server/stat" | cut -d ' ' -f 20)"
 awk '/^VmRSS/ { print "memory", $2 * 1024 } /^Threads/ { print "threads", $2 }' "$server/status"
 echo files "$(ls "$server/fd" | wc -l)"
 echo processes "$(ls -d /proc/[0-9]* | wc -l)"
@@ -82,6 +86,7 @@ fn parse(text: &str) -> Result<Sample, Fault> {
     };
     Ok(Sample {
         process: number("process")?,
+        started: number("started")?,
         memory: number("memory")?,
         files: number("files")?,
         threads: number("threads")?,
@@ -99,11 +104,11 @@ mod tests {
 
     #[test]
     fn every_number_must_be_there() {
-        let text = "process 7\nmemory 300\nthreads 8\nfiles 30\nprocesses 5\nzombies 0\n\
+        let text = "process 7\nstarted 900\nmemory 300\nthreads 8\nfiles 30\nprocesses 5\nzombies 0\n\
                     database 1\njournal 2\nlog 3";
         let sample = parse(text).expect("all are there");
         assert_eq!((sample.process, sample.memory, sample.log), (7, 300, 3));
-        for name in ["memory", "files", "log"] {
+        for name in ["started", "memory", "files", "log"] {
             let fault = parse(&text.replace(name, "other")).expect_err(name);
             assert!(fault.to_string().contains(&format!("no number for {name}")), "{fault}");
         }

@@ -154,8 +154,8 @@ fn what_grew(samples: &[(f64, Sample)], growth: Option<f64>, rounds: u64) -> Vec
 
 /// The looks since the last new start.
 fn same_run(samples: &[(f64, Sample)]) -> &[(f64, Sample)] {
-    let process = samples.last().map(|(_, sample)| sample.process);
-    let other = |(_, sample): &(f64, Sample)| Some(sample.process) != process;
+    let last = samples.last().map(|(_, sample)| sample.started);
+    let other = |(_, sample): &(f64, Sample)| Some(sample.started) != last;
     let from = samples.iter().rposition(other).map_or(0, |at| at + 1);
     &samples[from..]
 }
@@ -178,8 +178,11 @@ fn growth(samples: &[(f64, Sample)]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn sample(at: f64, process: u64, memory: u64) -> Timed {
-        let sample = Sample { process, memory, files: 30, threads: 8, ..Sample::default() };
+    fn sample(at: f64, started: u64, memory: u64) -> Timed {
+        // In every container it is the same process.
+        let process = 7;
+        let sample =
+            Sample { process, started, memory, files: 30, threads: 8, ..Sample::default() };
         Timed { at, entry: Entry::Sample(sample) }
     }
 
@@ -199,9 +202,9 @@ mod tests {
 
     #[test]
     fn memory_that_grows_is_told_from_a_warm_server_and_a_new_start() {
-        let minute = |n: u64, process, megabytes: u64| {
+        let minute = |n: u64, started, megabytes: u64| {
             #[allow(clippy::cast_precision_loss, reason = "counts and bytes far below 2^52")]
-            sample(n as f64 * 60.0, process, megabytes * 1_000_000)
+            sample(n as f64 * 60.0, started, megabytes * 1_000_000)
         };
         let grows: Vec<Timed> = (0..12).map(|n| minute(n, 7, 400 + 10 * n)).collect();
         let report = judge(&grows, Duration::from_secs(660));

@@ -147,10 +147,11 @@ fn an_image_holds_from_its_start_to_its_next_start_and_nothing_is_left() {
     missing.says("neither a sandbox nor an image").says("occ image pull");
 }
 
-/// Examines an engine for each fault, and demands the sentence of the check that must find it.
+/// Examines an engine for each fault, and demands the sentence of the check that must find it. Those that never become
+/// ready are waited for as long as a busy machine may need for one that does.
 fn told(faults: &[(&str, &str, &str)]) -> Bench {
     let mut bench = running();
-    bench.set("OCC_START_TIMEOUT", "25");
+    bench.set("OCC_START_TIMEOUT", "60");
     for (fault, check, sentence) in faults {
         let (failed, data) = Broken::with(&bench, fault).examined();
         assert!(failed.iter().any(|one| one == check), "{fault}: {failed:?}");
