@@ -14,6 +14,10 @@
 //! | [`Press`], [`Ports`] | doing it, with what is needed from outside |
 //! | [`Receipt`] | what was published, with its proofs |
 //! | [`Turn`] | one release at a time |
+//! | [`survey`], [`Survey`] | what a registry has of releases |
+//! | [`plan_retention`], [`retire`] | which releases go, and their going |
+//! | [`plan_sync`], [`synchronize`] | making one registry equal to another |
+//! | [`growth`], [`report`] | how large images were; all of it as one page |
 
 mod abandon;
 mod base;
@@ -21,6 +25,7 @@ mod channel;
 mod diff;
 mod error;
 mod event;
+mod history;
 mod journal;
 mod lint;
 mod look;
@@ -32,10 +37,15 @@ mod ports;
 mod queue;
 mod read_back;
 mod receipt;
+mod report;
+mod retention;
+mod retire;
 mod rollback;
 mod run;
 mod statements;
 mod step;
+mod survey;
+mod sync;
 mod tags;
 mod verification;
 mod version;
@@ -46,6 +56,7 @@ pub use channel::Channel;
 pub use diff::{ImageDiff, ReleaseDiff};
 pub use error::StepError;
 pub use event::{Event, Observer};
+pub use history::{GROWTH_THRESHOLD, Growth, GrowthPoint, growth};
 pub use journal::{Ended, Entry, Journal, JournalError, Record};
 pub use lint::{Measure, Objection, lint};
 pub use look::{BaseError, Trust, base_layers, look};
@@ -62,10 +73,17 @@ pub use receipt::{
     Gap, ProofOf, RECEIPT_FORMAT, RECEIPT_TYPE, Receipt, ReceiptBase, ReceiptImage, ReceiptLayer,
     ReceiptVariant, Tried, fetch_receipt,
 };
+pub use report::{Reported, report};
+pub use retention::{KeptRelease, Removal, RetentionPlan, RetentionRules, plan_retention};
+pub use retire::{Attachments, Refusal, Retired, retire};
 pub use rollback::{Return, RollbackError, RollbackPlan, plan_rollback, roll_back};
 pub use run::{Press, Stopped};
 pub use statements::dependencies;
 pub use step::{Planned, Step, steps};
+pub use survey::{Published, Survey, survey};
+pub use sync::{
+    Lacking, SyncError, SyncObjection, SyncPlan, SyncTag, Synced, plan_sync, synchronize,
+};
 pub use tags::{KeptTag, PlannedTag, receipt_tag, released};
 pub use verification::{Checked, Verification, VerifyError, verify_release};
 pub use version::{ParseVersionError, Version};

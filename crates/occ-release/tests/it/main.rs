@@ -3,6 +3,8 @@
 mod afterwards;
 mod cut;
 mod faults;
+mod housekeeping;
 mod plans;
+mod reports;
 mod scene;
 mod story;
