@@ -174,7 +174,9 @@ impl<'a> Releases<'a> {
         if now.duration_since(receipt.created) < days(rules.days) {
             why.push(format!("it is younger than {} days", rules.days));
         }
-        let versions = || self.held.iter().filter_map(|it| it.release.receipt.channel.version());
+        // What nobody vouches for stays, and pushes nothing else out.
+        let good = || self.held.iter().filter(|held| held.doubts.is_empty());
+        let versions = || good().filter_map(|it| it.release.receipt.channel.version());
         let Some(version) = receipt.channel.version() else { return why };
         if versions().take(rules.newest).any(|new| new == version) {
             why.push(format!("it is one of the newest {}", rules.newest));

@@ -49,13 +49,12 @@ fn order(images: &[Growth]) -> Vec<String> {
         let mut at = 0;
         for point in &image.points {
             let name = point.channel.to_string();
-            match order.iter().position(|known| *known == name) {
-                Some(known) => at = known + 1,
-                None => {
-                    order.insert(at, name);
-                    at += 1;
-                }
+            let known = order.iter().position(|known| *known == name);
+            let here = known.unwrap_or(at);
+            if known.is_none() {
+                order.insert(here, name);
             }
+            at = here + 1;
         }
     }
     order

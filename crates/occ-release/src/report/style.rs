@@ -14,7 +14,7 @@ p,ul{max-width:60rem}code{font-size:.9em}.weak{color:var(--weak)}.good{color:var
 .wide{overflow-x:auto;overflow-wrap:normal}table{border-collapse:collapse}\
 td,th{padding:.25rem .9rem .25rem 0;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}\
 th{font-weight:600;color:var(--weak)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
-td.text{white-space:normal;min-width:12rem;overflow-wrap:anywhere}\
+td.text{white-space:normal;min-width:20rem;overflow-wrap:anywhere}\
 .steps{list-style:none;margin:0;padding:0}\
 .steps li{display:grid;grid-template-columns:17rem 1fr 6rem 17rem;gap:0 1rem;align-items:center;padding:.15rem 0;\
 border-bottom:1px solid var(--line)}\
@@ -33,10 +33,13 @@ color:var(--weak)}.chart .ends{grid-column:2}\
 .s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}\
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.6rem 0}\
 .legend svg{width:2rem;height:.7rem;margin-right:.4rem}\
-.matrix td,.matrix th{padding:.1rem .35rem}.matrix thead th{vertical-align:bottom}\
+.matrix{border-collapse:separate;border-spacing:0}.matrix td,.matrix th{padding:.1rem .35rem}.matrix thead th{vertical-align:bottom}\
 .matrix thead .image{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;padding:.35rem .2rem}\
 .matrix td:first-child,.matrix th:first-child{position:sticky;left:0;background:var(--page);padding-left:0}\
 .matrix .cell{text-align:center;min-width:1.3rem}.shared{color:var(--bar)}.own{color:var(--own)}\
 summary{cursor:pointer}\
 @media(max-width:56rem){.steps li{grid-template-columns:1fr auto;padding:.35rem 0}\
-.steps .bar{grid-column:1/-1;order:3}.steps .note{grid-column:1/-1;order:4}.steps .what{font-weight:600}}";
+.steps .bar{grid-column:1/-1;order:3}.steps .note{grid-column:1/-1;order:4}.steps .what{font-weight:600}}\
+@media(max-width:30rem){h1{font-size:1.3rem}.wide{font-size:.87em}.wide td,.wide th{padding-right:.6rem}\
+.wide .matrix{font-size:.82em}.wide .matrix td,.wide .matrix th{padding:.1rem}.wide .matrix .cell{min-width:.9rem}\
+.wide .matrix .image{padding:.35rem 0}}";

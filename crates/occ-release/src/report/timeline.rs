@@ -112,8 +112,8 @@ fn ends(axis: &Axis, page: &mut String) {
     };
     _ = writeln!(
         page,
-        "<li><span class=\"what\">all of it</span><span class=\"bar ends\"><span>{}</span><span>{}</span>\
-         </span><span class=\"took\">{}</span><span class=\"note\">of work</span></li>\n</ol>",
+        "<li><span class=\"what\">all, without pauses</span><span class=\"bar ends\"><span>{}</span><span>{}</span>\
+         </span><span class=\"took\">{}</span><span class=\"note\"></span></li>\n</ol>",
         moment(first.0),
         moment(last.1),
         lasted(axis.worked)

@@ -34,15 +34,15 @@ pub(super) fn write(releases: &[&Reported], page: &mut String) {
 }
 
 fn rows<'a>(checked: impl Iterator<Item = &'a Checked>, page: &mut String) {
-    page.push_str("<div class=\"wide\"><table><tr><th>registry<th>what<th>holds<th>found</tr>\n");
+    page.push_str("<div class=\"wide\"><table><tr><th>holds<th>what<th>found<th>registry</tr>\n");
     for one in checked {
         let (class, word) = if one.holds { ("good", "yes") } else { ("bad", "no") };
         _ = writeln!(
             page,
-            "<tr><td>{}<td>{}<td class=\"{class}\">{word}<td class=\"text\">{}</tr>",
-            escaped(&one.place.to_string()),
+            "<tr><td class=\"{class}\">{word}<td>{}<td class=\"text\">{}<td>{}</tr>",
             escaped(&one.what),
-            escaped(&one.found)
+            escaped(&one.found),
+            escaped(&one.place.to_string())
         );
     }
     page.push_str("</table></div>\n");
