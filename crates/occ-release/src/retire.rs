@@ -46,17 +46,20 @@ pub struct Refusal {
 /// Removes what a plan says. It may be done again.
 ///
 /// # Errors
-/// [`Error`] when a registry cannot be asked what its tags stand for; then nothing of it goes there.
+/// [`Error`] when a registry cannot be asked what its tags stand for; then nothing goes anywhere.
 pub async fn retire(
     plan: &RetentionPlan,
     places: &[Client],
     attachments: Attachments,
 ) -> Result<Retired, Error> {
-    let mut retired = Retired::default();
+    let mut stands = Vec::new();
     for place in places {
-        let stands = standing(plan, place).await?;
+        stands.push(standing(plan, place).await?);
+    }
+    let mut retired = Retired::default();
+    for (place, stands) in places.iter().zip(&stands) {
         let mut going = Going { place, attachments, retired: &mut retired, kept: BTreeSet::new() };
-        going.all(plan, &stands).await?;
+        going.all(plan, stands).await;
     }
     Ok(retired)
 }
@@ -83,11 +86,7 @@ struct Going<'a> {
 }
 
 impl Going<'_> {
-    async fn all(
-        &mut self,
-        plan: &RetentionPlan,
-        stands: &[(Tag, ManifestDigest)],
-    ) -> Result<(), Error> {
+    async fn all(&mut self, plan: &RetentionPlan, stands: &[(Tag, ManifestDigest)]) {
         let here = |removal: &&Removal| removal.places.contains(self.place.repository());
         let removals: Vec<&Removal> = plan.removals.iter().filter(here).collect();
         let mut going = Vec::new();
@@ -113,13 +112,12 @@ impl Going<'_> {
             .map(|removal| (*removal, removal.images.iter().chain(&removal.proofs).collect()))
             .collect();
         queue.retain(|(_, digests)| !digests.is_empty());
-        if self.manifests(&queue).await? {
+        if self.manifests(&queue).await {
             let receipts = going.iter().filter_map(|it| Some((*it, vec![it.receipt.as_ref()?])));
             let whole = |(removal, _): &(&Removal, _)| !self.is_kept(removal);
             let receipts: Vec<_> = receipts.filter(whole).collect();
-            self.manifests(&receipts).await?;
+            self.manifests(&receipts).await;
         }
-        Ok(())
     }
 
     fn pass_over(&mut self, removal: &Removal, tag: &Tag) {
@@ -133,10 +131,7 @@ impl Going<'_> {
     }
 
     /// Removes manifests; returns whether the place goes on removing.
-    async fn manifests(
-        &mut self,
-        queue: &[(&Removal, Vec<&ManifestDigest>)],
-    ) -> Result<bool, Error> {
+    async fn manifests(&mut self, queue: &[(&Removal, Vec<&ManifestDigest>)]) -> bool {
         let mut left: usize = queue.iter().map(|(_, digests)| digests.len()).sum();
         for (removal, digests) in queue {
             for digest in digests {
@@ -149,11 +144,11 @@ impl Going<'_> {
                     if left > 0 {
                         self.refuse(format!("{left} more, which were not tried"), &error);
                     }
-                    return Ok(false);
+                    return false;
                 }
             }
         }
-        Ok(true)
+        true
     }
 
     /// Removes a manifest, and before it what is about it.

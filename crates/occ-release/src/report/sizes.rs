@@ -21,8 +21,8 @@ const TOLD: usize = 8;
 
 pub(super) fn write(images: &[Growth], page: &mut String) {
     page.push_str("<h2>Sizes, release after release</h2>\n");
-    alerts(images, page);
     let order = order(images);
+    alerts(images, order.last(), page);
     let colours = colours(images);
     if order.len() > 1 {
         chart(images, &order, &colours, page);
@@ -30,11 +30,13 @@ pub(super) fn write(images: &[Growth], page: &mut String) {
     figures(images, &order, page);
 }
 
-fn alerts(images: &[Growth], page: &mut String) {
-    let alerts = images.iter().filter(|image| image.alerts()).map(|image| {
-        let last = image.points.last().and_then(|point| point.growth).unwrap_or_default();
+/// Tells which images of the newest release grew too much.
+fn alerts(images: &[Growth], newest: Option<&String>, page: &mut String) {
+    let alerts = images.iter().filter_map(|image| {
+        let last = image.points.last().filter(|last| last.alert)?;
+        let growth = last.growth.filter(|_| Some(&last.channel.to_string()) == newest)?;
         let (variant, platform) = (escaped(&image.variant), image.platform);
-        format!("<li>{variant} {platform} grew by {:.1} %</li>", last * 100.0)
+        Some(format!("<li>{variant} {platform} grew by {:.1} %</li>", growth * 100.0))
     });
     let alerts: String = alerts.collect();
     if !alerts.is_empty() {

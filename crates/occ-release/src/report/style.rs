@@ -37,7 +37,7 @@ color:var(--weak)}.chart .ends{grid-column:2}\
 .matrix thead .image{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;padding:.35rem .2rem}\
 .matrix td:first-child,.matrix th:first-child{position:sticky;left:0;background:var(--page);padding-left:0}\
 .matrix .cell{text-align:center;min-width:1.3rem}.shared{color:var(--bar)}.own{color:var(--own)}\
-summary{cursor:pointer}\
+summary{cursor:pointer}details{margin:.5rem 0}\
 @media(max-width:56rem){.steps li{grid-template-columns:1fr auto;padding:.35rem 0}\
 .steps .bar{grid-column:1/-1;order:3}.steps .note{grid-column:1/-1;order:4}.steps .what{font-weight:600}}\
 @media(max-width:30rem){h1{font-size:1.3rem}.wide{font-size:.87em}.wide td,.wide th{padding-right:.6rem}\

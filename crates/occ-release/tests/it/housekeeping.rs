@@ -215,6 +215,16 @@ async fn what_a_registry_refuses_is_told_and_keeps_its_receipt() {
 }
 
 #[tokio::test]
+async fn nothing_goes_anywhere_while_a_registry_does_not_say_what_its_names_stand_for() {
+    let scene = released(&["", "b", "c"]).await;
+    let plan = planned(&scene, ONE).await;
+    assert_eq!(plan.removals.len(), 1);
+    scene.registries[1].fault(Fault::on("GET", "/tags/list", Harm::status(403)));
+    retire(&plan, &scene.places, Attachments::All).await.expect_err("one does not answer");
+    assert_eq!(scene.registries.each_ref().map(|it| it.asked("DELETE", "")), [0, 0]);
+}
+
+#[tokio::test]
 async fn a_mirror_that_lost_things_gets_them_back() {
     let scene = released(&["", "b"]).await;
     let [first, second] = [&scene.places[0], &scene.places[1]];

@@ -88,6 +88,8 @@ async fn the_page_tells_everything_and_asks_for_nothing() {
     // Eight curves, and three figures for each.
     assert_eq!(page.matches("<polyline").count(), 8);
     assert_eq!(page.matches("class=\"dot").count(), 8 * 3);
+    // They grew by 17 % and more.
+    assert_eq!(page.matches("<li>").count() - page.matches("<li><s").count(), 8);
     // What images share is told apart from what is theirs alone.
     let images = receipt.variants.iter().flat_map(|variant| &variant.images);
     let mut uses: BTreeMap<_, usize> = BTreeMap::new();
@@ -139,6 +141,8 @@ async fn no_text_from_outside_becomes_a_part_of_the_page() {
     let page = report(&releases);
     assert!(!page.contains("<script") && !page.contains("</script"));
     assert!(page.matches("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;").count() > 10);
+    // The other one is in no release any more that is told of here.
+    assert!(page.contains("base linux/arm64 grew") && !page.contains("omos linux/arm64 grew"));
     assert!(page.contains("1 of ") && page.contains(" do not hold"));
 }
 
