@@ -18,6 +18,10 @@
 //! | [`Hub`] | Docker Hub's own interface, where that page is |
 //! | [`Workflow`] | what a [`Forge`] does on a pull request, a push, a tag, and every week |
 //! | [`Drift`] | where a file differs from what would be written now |
+//! | [`survey`], [`Survey`] | what a registry has of releases |
+//! | [`plan_retention`], [`retire`] | which releases go, and their going |
+//! | [`plan_sync`], [`synchronize`] | making one registry equal to another |
+//! | [`growth`], [`report`] | how large images were; all of it as one page |
 
 mod abandon;
 mod base;
@@ -27,6 +31,7 @@ mod diff;
 mod drift;
 mod error;
 mod event;
+mod history;
 mod journal;
 mod lint;
 mod look;
@@ -38,10 +43,15 @@ mod ports;
 mod queue;
 mod read_back;
 mod receipt;
+mod report;
+mod retention;
+mod retire;
 mod rollback;
 mod run;
 mod statements;
 mod step;
+mod survey;
+mod sync;
 mod tags;
 mod template;
 mod verification;
@@ -60,6 +70,7 @@ pub use diff::{ImageDiff, ReleaseDiff};
 pub use drift::Drift;
 pub use error::StepError;
 pub use event::{Event, Observer};
+pub use history::{GROWTH_THRESHOLD, Growth, GrowthPoint, growth};
 pub use journal::{Ended, Entry, Journal, JournalError, Record};
 pub use lint::{Measure, Objection, lint};
 pub use look::{BaseError, Trust, base_layers, look};
@@ -76,10 +87,17 @@ pub use receipt::{
     Gap, ProofOf, RECEIPT_FORMAT, RECEIPT_TYPE, Receipt, ReceiptBase, ReceiptImage, ReceiptLayer,
     ReceiptVariant, Tried, fetch_receipt,
 };
+pub use report::{Reported, report};
+pub use retention::{KeptRelease, Removal, RetentionPlan, RetentionRules, plan_retention};
+pub use retire::{Attachments, Refusal, Retired, retire};
 pub use rollback::{Return, RollbackError, RollbackPlan, plan_rollback, roll_back};
 pub use run::{Press, Stopped};
 pub use statements::dependencies;
 pub use step::{Planned, Step, steps};
+pub use survey::{Published, Survey, survey};
+pub use sync::{
+    Lacking, SyncError, SyncObjection, SyncPlan, SyncTag, Synced, plan_sync, synchronize,
+};
 pub use tags::{KeptTag, PlannedTag, receipt_tag, released};
 pub use template::TemplateError;
 pub use verification::{Checked, Verification, VerifyError, verify_release};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
 use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, copy, send};
-use occ_trust::{Bundle, Label, Release, Title, ToSign, attach};
+use occ_trust::{Bundle, Label, Release, Title, ToSign, attach, attach_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -197,20 +197,28 @@ impl<P: Ports> Work<'_, P> {
         let builder = self.press.ports.builder().await;
         let builder = builder
             .map_err(|source| StepError::Port { what: "naming who builds".to_owned(), source })?;
-        let mut proofs = Vec::new();
+        let mut bundles = Vec::new();
         for said in statements(&self.plan, made, self.press.source.lock, &builder)? {
             let bundle = self.sign_one(&said.name, &said.statement).await?;
             let subject = made.subject(&said.of).expect("what is said is said of what was made");
             let manifests = subject.manifests();
-            let about: Vec<&RawManifest> =
-                said.about.iter().map(|number| manifests[*number]).collect();
-            let attached = attach(place, &bundle, &about, self.plan.created).await?;
-            proofs.extend(attached.into_iter().map(|attachment| ProofOf {
-                predicate_type: bundle.predicate_type().to_owned(),
+            let about = said.about.iter().map(|number| manifests[*number]).collect::<Vec<_>>();
+            bundles.push((bundle, about));
+        }
+        let borrowed: Vec<_> =
+            bundles.iter().map(|(bundle, about)| (bundle, about.clone())).collect();
+        let attached = attach_all(place, &borrowed, self.plan.created).await?;
+        let kinds = bundles
+            .iter()
+            .flat_map(|(bundle, about)| about.iter().map(|_| bundle.predicate_type().to_owned()));
+        let proofs: Vec<ProofOf> = kinds
+            .zip(attached)
+            .map(|(predicate_type, attachment)| ProofOf {
+                predicate_type,
                 subject: attachment.subject,
                 referrer: attachment.referrer,
-            }));
-        }
+            })
+            .collect();
         Ok(json!({ "proofs": proofs }))
     }
 

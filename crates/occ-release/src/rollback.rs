@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use occ_oci::{ManifestDigest, Repository, Tag};
 use occ_registry::{Client, Error, RawManifest};
-use occ_trust::{Release, ReleaseError, Title, ToSign, attach, stands_for};
+use occ_trust::{Release, ReleaseError, Title, ToSign, attach_all, stands_for};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
@@ -136,12 +136,14 @@ async fn sign_again<P: Ports>(
         manifests.push(places[0].described(child).await?);
     }
     let manifests: Vec<&RawManifest> = manifests.iter().collect();
+    let mut bundles = Vec::new();
     for label in labels(&receipt.places[0], &receipt.tags, &variant.name, plan.seq) {
         let bundle = ports.sign(&ToSign::signature(&label, &manifests)).await;
-        let bundle = bundle.map_err(RollbackError::Sign)?;
-        for place in places {
-            attach(place, &bundle, &manifests, plan.at).await?;
-        }
+        bundles.push(bundle.map_err(RollbackError::Sign)?);
+    }
+    let bundles: Vec<_> = bundles.iter().map(|bundle| (bundle, manifests.clone())).collect();
+    for place in places {
+        attach_all(place, &bundles, plan.at).await?;
     }
     Ok(index)
 }

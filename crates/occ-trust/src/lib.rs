@@ -56,8 +56,8 @@ pub use root::{RootError, RootSource, RootVersion, TrustRoot};
 pub use sign::{
     Ambient, Attachment, BUILD_TYPE, Builder, Bundle, IdentityToken, KeyError, LOCAL_BUILDER,
     Label, LegacySignature, LogKind, NotABill, Provenance, Resource, Services, SignError,
-    SigningKey, SigningWith, ToSign, attach, attach_legacy, referrer, sign, sign_legacy,
-    slsa_level,
+    SigningKey, SigningWith, ToSign, attach, attach_all, attach_legacy, referrer, sign,
+    sign_legacy, slsa_level,
 };
 pub use statement::{CYCLONE_DX, PROVENANCE, SIGNATURE};
 pub use verdict::{

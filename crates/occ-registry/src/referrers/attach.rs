@@ -43,13 +43,23 @@ impl Client {
     /// [`Error`]; [`Reason::Contended`] when other writers replaced the list again and again. The
     /// manifest itself is there by then, and a second call makes it listed.
     pub async fn attach(&self, manifest: &RawManifest) -> Result<Attached, Error> {
-        match self.put_about(manifest).await? {
-            None => Ok(Attached::ByApi),
-            Some(unlisted) => {
-                self.list(vec![unlisted]).await?;
-                Ok(Attached::ByTag)
-            }
+        let attached = self.attach_all(std::slice::from_ref(manifest)).await?;
+        Ok(attached.first().copied().unwrap_or(Attached::ByApi))
+    }
+
+    /// Attaches several manifests, in their order. All lists are waited for at the same time.
+    ///
+    /// # Errors
+    /// As [`Client::attach`].
+    pub async fn attach_all(&self, manifests: &[RawManifest]) -> Result<Vec<Attached>, Error> {
+        let (mut attached, mut unlisted) = (Vec::new(), Vec::new());
+        for manifest in manifests {
+            let put = self.put_about(manifest).await?;
+            attached.push(if put.is_some() { Attached::ByTag } else { Attached::ByApi });
+            unlisted.extend(put);
         }
+        self.list(unlisted).await?;
+        Ok(attached)
     }
 
     /// Puts a manifest that is about another one; returns it where the registry's API does not list it by

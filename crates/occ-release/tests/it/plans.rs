@@ -60,7 +60,7 @@ async fn every_kind_of_bad_plan_is_refused() {
     is(
         bad(&|plan| {
             plan.images
-                .retain(|it| (it.variant.as_str(), it.platform) != ("base", Platform::LinuxArm64))
+                .retain(|it| (it.variant.as_str(), it.platform) != ("base", Platform::LinuxArm64));
         }),
         "base is not made for linux/arm64",
     );

@@ -61,16 +61,37 @@ pub async fn attach(
     subjects: &[&RawManifest],
     created: Timestamp,
 ) -> Result<Vec<Attachment>, Error> {
-    let mut attached = Vec::new();
-    push(client, &bundle_type(), bundle.bytes()).await?;
+    attach_all(client, &[(bundle, subjects.to_vec())], created).await
+}
+
+/// Attaches several bundles, each to every manifest that it is about: much quicker than one after the other where a
+/// registry's lists have to be waited for.
+///
+/// # Errors
+/// [`Error`]; what was attached before stays.
+pub async fn attach_all(
+    client: &Client,
+    bundles: &[(&Bundle, Vec<&RawManifest>)],
+    created: Timestamp,
+) -> Result<Vec<Attachment>, Error> {
+    let (mut manifests, mut about) = (Vec::new(), Vec::new());
     push(client, &MediaType::Empty, &Bytes::from_static(Manifest::EMPTY)).await?;
-    for subject in subjects {
-        let manifest = referrer(bundle, subject, created).map_err(|error| wrong(client, error))?;
-        let listed = client.attach(&manifest).await?;
-        let (subject, referrer) = (subject.digest().clone(), manifest.digest().clone());
-        attached.push(Attachment { subject, referrer, listed });
+    for (bundle, subjects) in bundles {
+        push(client, &bundle_type(), bundle.bytes()).await?;
+        for subject in subjects {
+            let made = referrer(bundle, subject, created);
+            manifests.push(made.map_err(|error| wrong(client, error))?);
+            about.push(subject.digest().clone());
+        }
     }
-    Ok(attached)
+    let listed = client.attach_all(&manifests).await?;
+    let all = about.into_iter().zip(&manifests).zip(listed);
+    let attached = all.map(|((subject, manifest), listed)| Attachment {
+        subject,
+        referrer: manifest.digest().clone(),
+        listed,
+    });
+    Ok(attached.collect())
 }
 
 /// Adds a signature of cosign's first form to the tag where its readers look.

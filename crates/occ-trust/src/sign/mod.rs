@@ -15,7 +15,7 @@ use occ_registry::Registries;
 use serde_json::{Value, json};
 use sigstore_verify::types::{DerCertificate, TransparencyLogEntry, pae};
 
-pub use attach::{Attachment, attach, attach_legacy, referrer};
+pub use attach::{Attachment, attach, attach_all, attach_legacy, referrer};
 pub use key::{KeyError, SigningKey};
 pub use legacy::{LegacySignature, sign_legacy};
 pub use provenance::{BUILD_TYPE, Builder, LOCAL_BUILDER, Provenance, Resource, slsa_level};

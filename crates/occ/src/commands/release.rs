@@ -4,6 +4,7 @@ mod afterwards;
 mod ci;
 mod describe;
 mod hands;
+mod housekeeping;
 mod page;
 mod run;
 mod scanner;
@@ -46,6 +47,18 @@ pub(crate) enum ReleaseCommand {
     Rollback(afterwards::RollbackArgs),
     /// Show how two releases differ
     Diff(afterwards::DiffArgs),
+    /// Write a page about all releases: what ran when, sizes, layers, what was verified
+    Report(housekeeping::ReportArgs),
+    /// Show how large every image is and was; ends with 3 when the newest grew too much
+    Sizes(housekeeping::SizesArgs),
+    /// Remove old releases from registries, or show which would go
+    ///
+    /// The newest stay, whatever is young, the first of every series, and whatever any name stands for that moves.
+    Retain(housekeeping::RetainArgs),
+    /// Make the other registries equal to the first one
+    ///
+    /// What is lacking is brought and read as readers do before it gets its names. What only the others have stays.
+    Sync(housekeeping::SyncArgs),
     /// Write what Docker Hub says about the images, or put it there
     ///
     /// The page is a template filled in with what recipe and lock know. With --push it goes to Docker Hub, with the
@@ -66,6 +79,10 @@ pub(crate) fn run(command: ReleaseCommand, context: &Context) -> Result<Exit, Fa
         ReleaseCommand::Verify(args) => afterwards::verify(&args, context),
         ReleaseCommand::Rollback(args) => afterwards::go_back(&args, context),
         ReleaseCommand::Diff(args) => afterwards::diff(&args, context),
+        ReleaseCommand::Report(args) => housekeeping::write_report(&args, context),
+        ReleaseCommand::Sizes(args) => housekeeping::sizes(&args, context),
+        ReleaseCommand::Retain(args) => housekeeping::retain(&args, context),
+        ReleaseCommand::Sync(args) => housekeeping::sync(&args, context),
         ReleaseCommand::Describe(args) => describe::run(&args, context),
         ReleaseCommand::Ci(args) => ci::run(&args, context),
     }
