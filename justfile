@@ -54,3 +54,7 @@ deny:
 # from nothing to a running sandbox
 quickstart *args:
     ./scripts/quickstart {{args}}
+
+# rehearse a whole release: two registries, three versions, one killed on its way, and back (needs Docker and skopeo)
+release-rehearsal:
+    cargo build --release --locked -p occ && ./scripts/rehearsal

@@ -114,7 +114,6 @@ impl<P: Ports> Work<'_, P> {
         variant: &str,
         platform: Platform,
     ) -> Result<Value, StepError> {
-        let _alone = self.engine.lock().await;
         let made = self.made().await?;
         let staged = self.staged(made, variant, platform);
         let smoked = self.press.ports.smoke(&staged).await.map_err(|source| StepError::Port {

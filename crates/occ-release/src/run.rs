@@ -59,7 +59,7 @@ pub(crate) struct Work<'a, P> {
     pub(crate) journal: RefCell<&'a mut Journal>,
     pub(crate) made: OnceCell<Made>,
     /// One image is run at a time: what it must do, it must do in time.
-    pub(crate) engine: Mutex<()>,
+    engine: Mutex<()>,
 }
 
 impl<P: Ports> Press<'_, P> {
@@ -106,6 +106,11 @@ impl<P: Ports> Work<'_, P> {
 
     /// Does a step, once more if that can help, and writes down how it ended.
     async fn one(&self, step: Step) -> Result<(), Stopped> {
+        // Waiting for one's turn is no work.
+        let _alone = match &step {
+            Step::Smoke { .. } => Some(self.engine.lock().await),
+            _ => None,
+        };
         let (began, clock) = (self.press.ports.now(), Instant::now());
         (self.press.observer)(Event::Begin(step.clone()));
         let mut done = self.perform(&step).await;

@@ -118,7 +118,7 @@ async fn a_release_killed_between_any_two_requests_goes_on() {
     let requests = asked(&whole) - 2 * before;
     assert!(requests > 200, "{requests}");
     // A prime, so that every kind of request is met.
-    for after in (1..requests).step_by(23) {
+    for after in (1..requests).step_by(47) {
         let (scene, cut) = (Scene::small(), Cut::Requests(after));
         let plan = cut.make(&scene).await;
         nothing_half(&scene, &plan, cut);
