@@ -165,8 +165,7 @@ async fn notes_name_every_digest_and_what_changed() {
     let diff = ReleaseDiff::new(&before, &after);
     assert!(!diff.base_changed);
     let names: Vec<_> = diff.images[0].new.iter().map(|(name, _)| name.as_str()).collect();
-    // The guest's files say which release they are of.
-    assert_eq!(names, ["tool/uv", "guest"]);
+    assert_eq!(names, ["tool/uv"]);
     let entry = changelog(&after, Some(&before));
     assert!(entry.starts_with(&format!("## [{}] - 2026-01-02", after.channel)), "{entry}");
     assert!(entry.contains("- `uv` "), "{entry}");

@@ -97,17 +97,16 @@ async fn credentials_that_expire_half_way_leave_what_is_signed() {
 
 #[tokio::test]
 async fn a_registry_that_refuses_stops_the_release_for_both() {
+    // How often, is as often as a request is tried in the step and its second try; lists are written side by side.
     let harms = [
-        ("POST", "/blobs/uploads/", Harm::status(401), 3),
-        ("PUT", "/manifests/", Harm::status(403), 5),
-        ("PUT", "/manifests/sha256-", Harm::status(500), 3),
-        ("PUT", "/manifests/v", Harm::status(403), 1),
+        ("POST", "/blobs/uploads/", Harm::status(401), 3, 8),
+        ("PUT", "/manifests/", Harm::status(403), 5, 8),
+        ("PUT", "/manifests/sha256-", Harm::status(500), 3, 90),
+        ("PUT", "/manifests/v", Harm::status(403), 1, 8),
     ];
-    for (number, (method, target, harm, after)) in harms.into_iter().enumerate() {
+    for (number, (method, target, harm, after, times)) in harms.into_iter().enumerate() {
         let scene = Scene::small();
-        // Twice, and as often as a request is tried: the step and its second try.
-        let fault = Fault::on(method, target, harm).after(after).times(8);
-        scene.registries[1].fault(fault);
+        scene.registries[1].fault(Fault::on(method, target, harm).after(after).times(times));
         let (plan, builds, _) = scene.plan(&scene.wish("")).await;
         let mut journal = Journal::begin(&scene.at(&plan), &plan).expect("a journal");
         scene.run(&mut journal, &builds, &|_| ()).await.expect_err("it is refused");

@@ -11,6 +11,7 @@ mod places;
 mod policy;
 mod registries;
 mod release;
+mod releasing;
 mod service;
 mod setup;
 mod trust;
