@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
-use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, copy, send};
+use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, Whole, copy, send};
 use occ_trust::{Bundle, Label, Release, Title, ToSign, attach, attach_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,10 +79,17 @@ impl<P: Ports> Work<'_, P> {
 
     pub(crate) async fn stage(&self, place: &Client) -> Result<Value, StepError> {
         let made = self.made().await?;
-        let total = Mutex::new(Sent::default());
+        let mut base = None;
+        if let BaseDecision::Reuse { at, .. } = &self.plan.base.decision {
+            base = Some(self.place(at));
+        }
+        let whole = made.whole(base.map(|_| self.plan.base.name.as_str()));
+        let total = bytes_of(&whole);
+        let all = Mutex::new((Sent::default(), 0));
         let note = |event| {
             if let SendEvent::Blob { digest, size, how } = event {
-                let mut sent = total.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut both = all.lock().unwrap_or_else(PoisonError::into_inner);
+                let (sent, done) = &mut *both;
                 match how {
                     Pushed::Uploaded => {
                         sent.bytes += size;
@@ -90,22 +97,19 @@ impl<P: Ports> Work<'_, P> {
                     }
                     Pushed::AlreadyThere | Pushed::Mounted => sent.there += 1,
                 }
-                let (place, done) = (place.repository().clone(), sent.bytes);
-                drop(sent);
-                (self.press.observer)(Event::Sending { place, done, total: done });
+                *done += size;
+                let (place, done) = (place.repository().clone(), *done);
+                drop(both);
+                (self.press.observer)(Event::Sending { place, done, total: total.max(done) });
             }
         };
-        let mut base = None;
-        if let BaseDecision::Reuse { at, digest } = &self.plan.base.decision {
-            let at = self.place(at);
-            if at.repository() != place.repository() {
-                copy(at, place, digest, &[], &note).await?;
-            }
-            base = Some(at);
+        if let (Some(at), BaseDecision::Reuse { digest, .. }) = (base, &self.plan.base.decision)
+            && at.repository() != place.repository()
+        {
+            copy(at, place, digest, &[], &note).await?;
         }
-        let whole = made.whole(base.map(|_| self.plan.base.name.as_str()));
         send(&whole, &Stock::of(made, base), place, None, &note).await?;
-        let sent = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (sent, _) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(json!(sent))
     }
 
@@ -387,6 +391,13 @@ impl<P: Ports> Work<'_, P> {
             now: trust.now,
         }
     }
+}
+
+/// Returns the bytes of all blobs, each once.
+fn bytes_of(whole: &Whole) -> u64 {
+    let blobs = whole.parts.iter().flat_map(|part| part.manifest.parts().1);
+    let sizes: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob.size)).collect();
+    sizes.values().sum()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(facts: &Value) -> Result<T, StepError> {

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::image_source::ImageSource;
+use crate::terminal::Progress;
 
 /// Arguments of `occ release plan`.
 #[derive(Debug, Args)]
@@ -275,7 +276,8 @@ impl Pressing<'_> {
         let skipped = Skipped { smoke: args.no_smoke, scan: args.no_scan };
         let hands = Hands::new(context, &self.grounds.way, &args.signing, skipped);
         let channel = journal.plan().channel;
-        let observer = |event: Event| told(&event, context);
+        let progress = context.terminal.progress();
+        let observer = |event: Event| told(&event, &progress, context);
         let press = Press {
             source: Source { recipe: &self.source.recipe, lock: self.source.lock()? },
             builds: self.builds,
@@ -330,7 +332,12 @@ impl Pressing<'_> {
     }
 }
 
-fn told(event: &Event, context: &Context) {
+fn told(event: &Event, progress: &Progress, context: &Context) {
+    if let Event::Sending { place, done, total } = event {
+        let what = format!("Sending to {}", place.host());
+        return progress.show(&occ_sandbox::Event::Copied { what, done: *done, total: *total });
+    }
+    progress.clear();
     match event {
         Event::Done { step, took, note } => {
             let note = note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
