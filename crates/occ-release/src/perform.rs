@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
-use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, Whole, copy, send};
+use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, copy, send};
 use occ_trust::{Bundle, Label, Release, Title, ToSign, attach, attach_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl<P: Ports> Work<'_, P> {
             base = Some(self.place(at));
         }
         let whole = made.whole(base.map(|_| self.plan.base.name.as_str()));
-        let total = bytes_of(&whole);
+        let total = whole.bytes();
         let all = Mutex::new((Sent::default(), 0));
         let note = |event| {
             if let SendEvent::Blob { digest, size, how } = event {
@@ -391,13 +391,6 @@ impl<P: Ports> Work<'_, P> {
             now: trust.now,
         }
     }
-}
-
-/// Returns the bytes of all blobs, each once.
-fn bytes_of(whole: &Whole) -> u64 {
-    let blobs = whole.parts.iter().flat_map(|part| part.manifest.parts().1);
-    let sizes: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob.size)).collect();
-    sizes.values().sum()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(facts: &Value) -> Result<T, StepError> {

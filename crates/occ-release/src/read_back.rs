@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_oci::{Descriptor, Digest, Repository};
 use occ_registry::{Client, Document, Error, RawManifest};
-use occ_trust::{Release, ReleaseError, Signer};
+use occ_trust::{Release, ReleaseError};
 use serde::{Deserialize, Serialize};
 
 use crate::look::Trust;
@@ -75,7 +75,7 @@ pub async fn read_back(
         }
         for manifest in &manifests {
             let proof = release.verify(place, manifest).await?;
-            back.signers.insert(signer(&proof.signer));
+            back.signers.insert(proof.signer.to_string());
             let needed = manifest.parts().1.into_iter().cloned();
             blobs.extend(needed.filter(|blob| known.insert(blob.digest.clone())));
         }
@@ -126,8 +126,4 @@ async fn look(
     let mut stream = place.blob(&blob);
     while stream.next().await?.is_some() {}
     Ok(Some(blob.size))
-}
-
-fn signer(signer: &Signer) -> String {
-    signer.to_string()
 }

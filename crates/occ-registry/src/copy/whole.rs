@@ -1,6 +1,6 @@
 //! An image with everything that belongs to it, as far as manifests go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use occ_oci::ManifestDigest;
@@ -23,6 +23,15 @@ pub struct Whole {
     pub parts: Vec<Part>,
     /// What is listed as referring to something and does not, or is not there: why, one each.
     pub skipped: Vec<Error>,
+}
+
+impl Whole {
+    /// Returns the bytes of all blobs, each once.
+    pub fn bytes(&self) -> u64 {
+        let blobs = self.parts.iter().flat_map(|part| part.manifest.parts().1);
+        let sizes: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob.size)).collect();
+        sizes.values().sum()
+    }
 }
 
 /// A manifest, and what it is to the image.

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use occ_image::{Layout, Lock};
+use occ_image::Layout;
 use occ_oci::{Digest, Reference};
-use occ_trust::{Builder, Label, Provenance, Resource, ToSign, sign};
+use occ_release::dependencies;
+use occ_trust::{Builder, Label, Provenance, ToSign, sign};
 use serde_json::json;
 
 use super::image::{RecipeArgs, or_interrupted, reference};
@@ -129,61 +130,4 @@ impl AttestArgs {
 
 fn recipe_digest(source: &ImageSource) -> String {
     source.recipe.request().to_string()
-}
-
-/// Returns every file of a lock, by its package URL.
-fn dependencies(lock: &Lock) -> Vec<Resource> {
-    let of = |uri: String, digest: &Digest| {
-        let algorithm = digest.to_string().split(':').next().unwrap_or_default().to_owned();
-        let digest = BTreeMap::from([(algorithm, digest.hex().to_owned())]);
-        Resource { uri: Some(uri), digest, ..Resource::default() }
-    };
-    let debian = lock.debian.iter().flat_map(|group| {
-        let pins = group.packages.iter();
-        pins.map(|pin| {
-            let architecture =
-                pin.architecture.map_or_else(|| "all".to_owned(), |own| own.to_string());
-            let (name, version) = (&pin.name, &pin.version);
-            of(format!("pkg:deb/debian/{name}@{version}?arch={architecture}"), &pin.digest)
-        })
-    });
-    let tools = lock.tools.values().flat_map(|tool| {
-        let kind = if tool.source == "crates" { "cargo" } else { tool.source.as_str() };
-        let pins = tool.packages.iter();
-        pins.map(move |pin| {
-            // A scope is written in the package URL's own way.
-            let name = pin.name.replace('@', "%40");
-            of(format!("pkg:{kind}/{name}@{}", pin.version), &pin.digest)
-        })
-    });
-    let mut all: Vec<Resource> = debian.chain(tools).collect();
-    all.sort_by(|one, other| one.uri.cmp(&other.uri));
-    all.dedup();
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_of_the_lock_is_a_dependency() {
-        let lock = Lock::embedded().expect("a test reads it");
-        let all = dependencies(&lock);
-        let digests: std::collections::BTreeSet<_> = lock
-            .debian
-            .iter()
-            .flat_map(|group| group.packages.iter().map(|pin| pin.digest.hex().to_owned()))
-            .chain(
-                lock.tools
-                    .values()
-                    .flat_map(|tool| tool.packages.iter().map(|pin| pin.digest.hex().to_owned())),
-            )
-            .collect();
-        let stated: std::collections::BTreeSet<_> =
-            all.iter().flat_map(|one| one.digest.values().cloned()).collect();
-        assert_eq!(stated, digests);
-        assert!(digests.len() > 100);
-        assert!(all.iter().all(|one| one.uri.as_ref().is_some_and(|uri| uri.starts_with("pkg:"))));
-    }
 }

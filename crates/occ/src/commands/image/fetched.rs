@@ -14,7 +14,6 @@ use occ_sandbox::Event;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::send::total;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -58,7 +57,7 @@ pub(super) async fn fetch(
         write(&folder, &wanted, parts, (tell_missing, heard), cancel.flag())
     });
     let fetched = match missing.await {
-        Ok(missing) => bring(from, &blobs, &missing, total(whole), news, context).await,
+        Ok(missing) => bring(from, &blobs, &missing, whole.bytes(), news, context).await,
         // It could not begin, and says why.
         Err(_) => Ok(Fetched { blobs: 0, bytes: 0, already_there: 0 }),
     };

@@ -1,6 +1,5 @@
 //! Everything of an image on its way to a registry, with what is shown meanwhile.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use occ_oci::{Repository, Tag};
@@ -28,7 +27,7 @@ pub(super) async fn send_all(
 ) -> Result<Sent, Failure> {
     let progress = context.terminal.progress();
     let what = format!("{verb} to {}", to.host());
-    let (total, done, bytes) = (total(whole), AtomicU64::new(0), AtomicU64::new(0));
+    let (total, done, bytes) = (whole.bytes(), AtomicU64::new(0), AtomicU64::new(0));
     let told = |event| {
         if let SendEvent::Blob { size, how, .. } = event {
             if how == Pushed::Uploaded {
@@ -48,11 +47,4 @@ pub(super) async fn send_all(
         to.tag(root, tag).await?;
     }
     Ok(Sent { copied, bytes: bytes.into_inner() })
-}
-
-/// Returns the bytes of all blobs, each once.
-pub(super) fn total(whole: &Whole) -> u64 {
-    let blobs = whole.parts.iter().flat_map(|part| part.manifest.parts().1);
-    let sizes: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob.size)).collect();
-    sizes.values().sum()
 }

@@ -2,10 +2,9 @@
 
 use clap::Args;
 use occ_release::{
-    AbandonError, Channel, Journal, Receipt, ReleaseDiff, RollbackError, VerifyError, abandon,
-    build_plans, fetch_receipt, notes, plan_rollback, roll_back, verify_release,
+    AbandonError, Channel, Journal, Made, Receipt, ReleaseDiff, RollbackError, Source, VerifyError,
+    Wish, abandon, build_plans, fetch_receipt, notes, plan_rollback, roll_back, verify_release,
 };
-use occ_release::{Made, Source, Wish};
 use serde_json::json;
 
 use super::super::image::RecipeArgs;
