@@ -8,8 +8,8 @@ use crate::check::{Check, Group};
 use crate::fault::Fault;
 use crate::report::Outcome;
 
-/// What one check may take; those that wait longer by nature say so.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What one check may take, which is two requests that take longest; those that wait longer by nature say so.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The outcomes so far.
 pub(crate) struct Record<'a> {
