@@ -50,6 +50,18 @@ pub enum StepError {
         /// Their names, and in what they are.
         names: Vec<String>,
     },
+    /// An image that a policy does not approve.
+    #[error("{variant} for {platform} may not be used for {environment}: {}", reasons.join("; "))]
+    Prohibited {
+        /// Variant.
+        variant: String,
+        /// Platform.
+        platform: Platform,
+        /// For what it may not be used.
+        environment: String,
+        /// Why.
+        reasons: Vec<String>,
+    },
     /// An image cannot be run, or nobody knows of its weaknesses.
     #[error("{what} cannot be done")]
     Port {
@@ -100,6 +112,7 @@ impl StepError {
                 | Self::Changed(_)
                 | Self::MovedMeanwhile { .. }
                 | Self::Weak { .. }
+                | Self::Prohibited { .. }
                 | Self::Tags(ReleaseError::Immutable { .. } | ReleaseError::Raced { .. })
         )
     }

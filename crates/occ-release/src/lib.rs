@@ -80,7 +80,7 @@ pub use plan::{
     Before, PLAN_FORMAT, PlannedBase, PlannedImage, ReleasePlan, Source, Standing, Wish, base_name,
     build_plans, to_the_second,
 };
-pub use ports::{Ports, Scanned, Smoked, Staged, Weakness};
+pub use ports::{Judged, Ports, Scanned, Smoked, Staged, Weakness};
 pub use queue::{TURN, Turn, TurnError};
 pub use read_back::{Fresh, ReadBack, ReadBackError, read_back};
 pub use receipt::{

@@ -17,7 +17,7 @@ use crate::error::StepError;
 use crate::event::Event;
 use crate::look::base_layers;
 use crate::made::{Made, Stock};
-use crate::ports::{Ports, Scanned, Smoked, Staged};
+use crate::ports::{Judged, Ports, Scanned, Smoked, Staged};
 use crate::read_back::{Fresh, read_back};
 use crate::receipt::{Findings, ProofOf, Receipt, Tried, envelope};
 use crate::run::Work;
@@ -146,6 +146,24 @@ impl<P: Ports> Work<'_, P> {
         Ok(json!(scanned))
     }
 
+    pub(crate) async fn judge(
+        &self,
+        variant: &str,
+        platform: Platform,
+    ) -> Result<Value, StepError> {
+        let made = self.made().await?;
+        let staged = self.staged(made, variant, platform);
+        let judged = self.press.ports.judge(&staged).await.map_err(|source| StepError::Port {
+            what: format!("judging {variant} for {platform}"),
+            source,
+        })?;
+        if let Judged::Prohibited { environment, reasons } = judged {
+            let variant = variant.to_owned();
+            return Err(StepError::Prohibited { variant, platform, environment, reasons });
+        }
+        Ok(json!(judged))
+    }
+
     fn staged<'a>(&self, made: &'a Made, variant: &'a str, platform: Platform) -> Staged<'a> {
         let subject = made.subject(variant).expect("steps name what is made");
         let image = made.image(variant, platform).expect("steps name what is made");
@@ -158,7 +176,7 @@ impl<P: Ports> Work<'_, P> {
             image: pinned(&image.manifest),
             variant,
             platform,
-            bill: image.image.sbom(),
+            built: &image.image,
         }
     }
 
@@ -263,6 +281,7 @@ impl<P: Ports> Work<'_, P> {
                 smoke: self.tried(|variant, platform| Step::Smoke { variant, platform })?,
                 scans: self
                     .tried::<Scanned>(|variant, platform| Step::Scan { variant, platform })?,
+                judged: self.tried(|variant, platform| Step::Judge { variant, platform })?,
             },
         );
         let bytes = receipt.to_json();

@@ -8,7 +8,7 @@ use occ_trust::{Builder, Bundle, ToSign};
 use serde::{Deserialize, Serialize};
 
 /// An image that is staged: in every registry, and without a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Staged<'a> {
     /// The list that it is in, where it can be pulled from.
     pub index: Pinned,
@@ -18,8 +18,8 @@ pub struct Staged<'a> {
     pub variant: &'a str,
     /// Its platform.
     pub platform: Platform,
-    /// Its bill of materials (`CycloneDX`, JSON).
-    pub bill: &'a [u8],
+    /// What was built, with its configuration and its bill of materials.
+    pub built: &'a Image,
 }
 
 /// What came of running an image.
@@ -71,6 +71,31 @@ pub struct Weakness {
     pub critical: bool,
 }
 
+/// What a policy says of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "policy")]
+pub enum Judged {
+    /// It may be used.
+    Approved {
+        /// For what.
+        environment: String,
+        /// What goes with that.
+        notes: Vec<String>,
+    },
+    /// It may not.
+    Prohibited {
+        /// For what.
+        environment: String,
+        /// Why, one sentence each.
+        reasons: Vec<String>,
+    },
+    /// No policy was asked.
+    NotAsked {
+        /// Why.
+        why: String,
+    },
+}
+
 /// What a release is handed.
 pub trait Ports {
     /// Builds images; layers that are given are elsewhere already.
@@ -86,6 +111,9 @@ pub trait Ports {
 
     /// Looks for weaknesses of what is in an image.
     fn scan(&self, image: &Staged<'_>) -> impl Future<Output = Result<Scanned, Cause>>;
+
+    /// Judges an image that is in the registries with everything that is signed about it.
+    fn judge(&self, image: &Staged<'_>) -> impl Future<Output = Result<Judged, Cause>>;
 
     /// Signs a statement.
     fn sign(&self, statement: &ToSign) -> impl Future<Output = Result<Bundle, Cause>>;

@@ -14,7 +14,7 @@ use crate::base::BaseDecision;
 use crate::channel::Channel;
 use crate::made::{Made, MadeImage};
 use crate::plan::{Before, ReleasePlan};
-use crate::ports::{Scanned, Smoked};
+use crate::ports::{Judged, Scanned, Smoked};
 use crate::tags::{PlannedTag, receipt_tag};
 
 /// Which receipts this program understands.
@@ -69,6 +69,8 @@ pub struct Receipt {
     pub smoke: Vec<Tried<Smoked>>,
     /// What is known of their weaknesses.
     pub scans: Vec<Tried<Scanned>>,
+    /// What a policy says of the images.
+    pub judged: Vec<Tried<Judged>>,
     /// What should be there and is not; empty for what this program releases.
     pub gaps: Vec<Gap>,
 }
@@ -169,11 +171,12 @@ pub(crate) struct Findings<'a> {
     pub(crate) proofs: Vec<ProofOf>,
     pub(crate) smoke: Vec<Tried<Smoked>>,
     pub(crate) scans: Vec<Tried<Scanned>>,
+    pub(crate) judged: Vec<Tried<Judged>>,
 }
 
 impl Receipt {
     pub(crate) fn new(plan: &ReleasePlan, findings: Findings<'_>) -> Self {
-        let Findings { made, builds, lock, proofs, smoke, scans } = findings;
+        let Findings { made, builds, lock, proofs, smoke, scans, judged } = findings;
         let images = |name: &str| {
             let subject = made.subject(name);
             let images = subject.map(|subject| subject.images.as_slice()).unwrap_or_default();
@@ -217,6 +220,7 @@ impl Receipt {
             proofs,
             smoke,
             scans,
+            judged,
             gaps: Vec::new(),
         }
     }

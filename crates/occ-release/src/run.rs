@@ -149,6 +149,7 @@ impl<P: Ports> Work<'_, P> {
             Step::Stage { place } => self.stage(self.place(place)).await,
             Step::Smoke { variant, platform } => self.smoke(variant, *platform).await,
             Step::Scan { variant, platform } => self.scan(variant, *platform).await,
+            Step::Judge { variant, platform } => self.judge(variant, *platform).await,
             Step::Sign => self.sign().await,
             Step::Attach { place } => self.attach(self.place(place)).await,
             Step::ReadBack { place } => self.read_back(self.place(place)).await,
@@ -186,6 +187,7 @@ impl<P: Ports> Work<'_, P> {
 fn note(step: &Step, facts: &Value) -> Option<String> {
     match step {
         Step::Smoke { .. } => facts["why"].as_str().map(|why| format!("NOT RUN: {why}")),
+        Step::Judge { .. } => facts["why"].as_str().map(|why| format!("NOT JUDGED: {why}")),
         Step::Stage { .. } => {
             let bytes = facts["bytes"].as_u64()?;
             Some(format!("{} sent", occ_image::Size(bytes)))

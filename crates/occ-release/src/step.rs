@@ -44,6 +44,13 @@ pub enum Step {
         /// Which registry.
         place: Repository,
     },
+    /// A policy approves an image, with everything that is signed about it.
+    Judge {
+        /// Variant.
+        variant: String,
+        /// Platform.
+        platform: Platform,
+    },
     /// The receipt is written and signed.
     Receipt,
     /// Names that never move stand for the images in every registry, and the receipt has its name.
@@ -73,6 +80,8 @@ pub fn steps(plan: &ReleasePlan) -> Vec<Planned> {
     let smoke = of_images(|variant, platform| Step::Smoke { variant, platform });
     let scan = of_images(|variant, platform| Step::Scan { variant, platform });
     let proofs: Vec<Step> = smoke.chain(scan).collect();
+    let judge: Vec<Step> =
+        of_images(|variant, platform| Step::Judge { variant, platform }).collect();
 
     let mut all = vec![Planned { step: Step::Assemble, after: Vec::new() }];
     let mut then = |steps: Vec<Step>, after: &[Step]| {
@@ -84,7 +93,8 @@ pub fn steps(plan: &ReleasePlan) -> Vec<Planned> {
     then(vec![Step::Sign], &proofs);
     then(attach.clone(), &[Step::Sign]);
     then(read_back.clone(), &attach);
-    then(vec![Step::Receipt], &read_back);
+    then(judge.clone(), &read_back);
+    then(vec![Step::Receipt], &judge);
     then(vec![Step::Fix], &[Step::Receipt]);
     then(vec![Step::Move], &[Step::Fix]);
     all
@@ -101,6 +111,7 @@ impl Step {
             Self::Sign => "sign",
             Self::Attach { .. } => "attach",
             Self::ReadBack { .. } => "read back",
+            Self::Judge { .. } => "policy",
             Self::Receipt => "receipt",
             Self::Fix => "tags",
             Self::Move => "promote",
@@ -114,7 +125,9 @@ impl fmt::Display for Step {
             Self::Stage { place } | Self::Attach { place } | Self::ReadBack { place } => {
                 write!(f, "{} {place}", self.stage())
             }
-            Self::Smoke { variant, platform } | Self::Scan { variant, platform } => {
+            Self::Smoke { variant, platform }
+            | Self::Scan { variant, platform }
+            | Self::Judge { variant, platform } => {
                 write!(f, "{} {variant} {platform}", self.stage())
             }
             _ => f.write_str(self.stage()),

@@ -83,6 +83,10 @@ fn note(step: &Step, facts: &Value) -> Option<String> {
             None => Some(format!("{} hold, {} not looked at", count("held"), count("skipped"))),
         },
         Step::Scan { .. } => Some(format!("{} weaknesses known", many("weaknesses"))),
+        Step::Judge { .. } => match facts["why"].as_str() {
+            Some(why) => Some(format!("<span class=\"bad\">not judged: {}</span>", escaped(why))),
+            None => Some(format!("approved: {}", escaped(facts["environment"].as_str()?))),
+        },
         Step::Sign => Some(format!("{} statements", count("statements"))),
         Step::Attach { .. } => Some(format!("{} proofs", many("proofs"))),
         Step::ReadBack { .. } => Some(format!(

@@ -1,12 +1,14 @@
 //! Releases in which something goes wrong.
 
 use std::error::Error as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use occ_oci::Digest;
 use occ_release::{
-    Ended, Journal, Scanned, Smoked, Step, StepError, Stopped, Turn, TurnError, Weakness,
+    Ended, Event, Journal, Scanned, Smoked, Step, StepError, Stopped, Turn, TurnError, Weakness,
+    steps,
 };
-use occ_testkit::{Change, Fault, Harm};
+use occ_testkit::{Change, Fault, Harm, SmallDisk};
 
 use crate::scene::{PATH, Scene};
 
@@ -76,6 +78,56 @@ async fn a_critical_weakness_stops_a_release_and_others_do_not() {
     assert!(!moved(&scene));
     *scene.hands.scanned.borrow_mut() = scanned(false);
     resumed(&scene, "").await;
+}
+
+#[tokio::test]
+async fn an_image_that_a_policy_prohibits_stops_a_release_and_is_not_judged_twice() {
+    let scene = Scene::new();
+    let why = "It is not known which commit it was built from".to_owned();
+    scene.hands.prohibited.borrow_mut().insert("with-pi".to_owned(), why.clone());
+    let stopped = stopped(&scene, "").await;
+    assert!(matches!(&stopped.step, Step::Judge { variant, .. } if variant == "with-pi"));
+    let said = stopped.source.to_string();
+    assert!(said.starts_with("with-pi for linux/a"), "{said}");
+    assert!(said.ends_with(&format!(" may not be used for public-distribution: {why}")), "{said}");
+    assert_eq!(scene.tags().map(|tags| tags.len()), [0, 0]);
+    scene.hands.prohibited.borrow_mut().clear();
+    resumed(&scene, "").await;
+}
+
+/// Releases with a disk that is full once so many steps are done; returns what the release stopped with.
+async fn with_a_disk_full_after(done: usize) -> String {
+    let scene = Scene::small();
+    let disk = SmallDisk::mount(scene.folder.path(), "8m");
+    let (plan, builds, _) = scene.plan(&scene.wish("")).await;
+    let mut journal = Journal::begin(&scene.at(&plan), &plan).expect("a journal");
+    let seen = AtomicUsize::new(0);
+    let fill = |event| {
+        if matches!(event, Event::Done { .. }) && seen.fetch_add(1, Ordering::Relaxed) == done {
+            disk.fill();
+        }
+    };
+    let stopped = scene.run(&mut journal, &builds, &fill).await;
+    drop(journal);
+    let [one, other] = scene.tags();
+    assert_eq!(one, other, "{done}");
+    disk.clear();
+    resumed(&scene, "").await;
+    let stopped = stopped.expect_err("what cannot be written down is not done");
+    let causes = std::iter::successors(stopped.source.source(), |cause| (*cause).source());
+    causes.fold(stopped.source.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_a_release_at_any_step_and_room_lets_it_go_on() {
+    let scene = Scene::small();
+    let (plan, ..) = scene.plan(&scene.wish("")).await;
+    let last = steps(&plan).len() - 1;
+    assert!(last > 10);
+    for done in 0..last {
+        let why = with_a_disk_full_after(done).await;
+        assert!(why.contains("No space left on device"), "{done}: {why}");
+    }
 }
 
 #[tokio::test]

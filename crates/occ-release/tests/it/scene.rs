@@ -11,7 +11,7 @@ use occ_image::{Blob, BuildError, BuildPlan, Compression, Image, Layer, LayerKey
 use occ_oci::{DiffId, Digest, LayerDigest, Platform, Repository};
 use occ_registry::{Cause, Client, Patience, Registries, Settings};
 use occ_release::{
-    Channel, Event, Journal, Measure, Objection, Ports, Press, ReleasePlan, Scanned, Smoked,
+    Channel, Event, Journal, Judged, Measure, Objection, Ports, Press, ReleasePlan, Scanned, Smoked,
     Source, Staged, Stopped, Trust, Wish, build_plans, lint, look,
 };
 use occ_testkit::{FakeRegistry, Referring};
@@ -41,6 +41,8 @@ pub(crate) struct Hands {
     /// What comes of running an image, by variant; the others pass.
     pub(crate) smoke: RefCell<BTreeMap<String, Smoked>>,
     pub(crate) scanned: RefCell<Scanned>,
+    /// Why a policy prohibits images, by variant; the others are approved.
+    pub(crate) prohibited: RefCell<BTreeMap<String, String>>,
     /// Why nothing can be signed.
     pub(crate) no_signature: RefCell<Option<String>>,
     /// How many statements can still be signed.
@@ -67,6 +69,7 @@ impl Scene {
             layers: tempfile::tempdir().expect("a folder"),
             smoke: RefCell::default(),
             scanned: RefCell::new(Scanned { by: "nobody".to_owned(), weaknesses: Vec::new() }),
+            prohibited: RefCell::default(),
             no_signature: RefCell::default(),
             signatures: Cell::new(usize::MAX),
             built: RefCell::default(),
@@ -296,8 +299,16 @@ impl Ports for Hands {
     }
 
     async fn scan(&self, image: &Staged<'_>) -> Result<Scanned, Cause> {
-        assert!(image.bill.starts_with(b"{"), "a bill of materials");
+        assert!(image.built.sbom().starts_with(b"{"), "a bill of materials");
         Ok(self.scanned.borrow().clone())
+    }
+
+    async fn judge(&self, image: &Staged<'_>) -> Result<Judged, Cause> {
+        let environment = "public-distribution".to_owned();
+        Ok(match self.prohibited.borrow().get(image.variant) {
+            Some(reason) => Judged::Prohibited { environment, reasons: vec![reason.clone()] },
+            None => Judged::Approved { environment, notes: Vec::new() },
+        })
     }
 
     async fn sign(&self, statement: &ToSign) -> Result<Bundle, Cause> {

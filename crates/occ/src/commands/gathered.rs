@@ -1,6 +1,6 @@
 //! Facts about an image of the engine, gathered: looked at, compared with the lock, asked about at registries.
 
-use occ_engine::Docker;
+use occ_engine::{Docker, ImageDetails};
 use occ_image::guest;
 use occ_oci::{Pinned, Reference};
 use occ_policy::Facts;
@@ -14,6 +14,8 @@ use super::target::{Asked, Target};
 use crate::context::Context;
 use crate::facts::{Signed, Sources, facts, places};
 use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::own_image::OwnImage;
 
 /// Gathers facts about what a name means, or about the sandbox's image.
 pub(super) fn observed(name: Option<&str>, context: &Context) -> Result<Facts, Failure> {
@@ -57,6 +59,26 @@ fn pulled(acquired: &ImageState) -> Option<Pinned> {
         Ok(Reference::Pinned(pinned)) => Some(pinned),
         _ => None,
     }
+}
+
+/// Gathers facts about an image that is in a registry and need not be in an engine.
+pub(super) async fn gather_of_registry(
+    details: ImageDetails,
+    place: Pinned,
+    context: &Context,
+) -> Result<Facts, Failure> {
+    let identity = Identity::of(&place.to_string(), details);
+    let own = OwnImage::find(&identity, context).await?;
+    let places = [place];
+    let signed = signed(&places, context).await;
+    Ok(facts(&Sources {
+        identity: &identity,
+        own: own.as_ref(),
+        places: &places,
+        signed: &signed,
+        by_id: true,
+        built_here: false,
+    }))
 }
 
 /// Asks the registries that have it who signed it, strictly, whatever the settings say.

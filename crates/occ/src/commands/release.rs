@@ -5,6 +5,7 @@ mod ci;
 mod describe;
 mod hands;
 mod housekeeping;
+mod judge;
 mod page;
 mod run;
 mod scanner;
@@ -28,7 +29,7 @@ pub(crate) enum ReleaseCommand {
     Plan(run::PlanArgs),
     /// Release all variants for all platforms to all registries, or nothing
     ///
-    /// Everything is built, brought to every registry without a name, run, scanned, signed and read back before
+    /// Everything is built, brought to every registry without a name, run, scanned, signed, read back and judged before
     /// anything gets its name. What stops it leaves nothing half-published, and it goes on where it stopped.
     Run(run::RunArgs),
     /// Show the releases that were begun here, and how far they are

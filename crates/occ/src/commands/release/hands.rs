@@ -1,19 +1,22 @@
 //! What a release needs from this machine: the workshop, an engine, a scanner, a signature.
 
+use std::cell::RefCell;
+
 use occ_engine::{Docker, Engine as _};
 use occ_image::{BuildError, BuildPlan, Compression, Image, Layer};
 use occ_oci::Platform;
 use occ_registry::{Cause, Registries};
-use occ_release::{Ports, Scanned, Smoked, Staged};
-use occ_sandbox::pull::{Intake, Wanted, Way, bring, find, verify};
+use occ_release::{Judged, Ports, Scanned, Smoked, Staged};
+use occ_sandbox::pull::{Intake, Wanted, Way, bring, find, local_name, verify};
 use occ_smoke::{Outcome, Report, Verdict, Wish};
 use occ_trust::{Builder, Bundle, Mode, ToSign, sign};
 use tokio::sync::OnceCell;
 
 use super::super::signing::{SigningArgs, Tools};
 use super::super::smoke::examined;
+use super::super::start::Permit;
 use super::super::target::Target;
-use super::scanner;
+use super::{judge, scanner};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::trust::notary;
@@ -31,6 +34,10 @@ pub(super) struct Hands<'a> {
     pub(super) way: &'a Registries,
     pub(super) signing: &'a SigningArgs,
     pub(super) skipped: Skipped,
+    /// Who judges the images; nobody where that was left out aloud.
+    permit: Option<Permit>,
+    /// Names that images have in the engine only because they were run.
+    brought: RefCell<Vec<String>>,
     tools: OnceCell<Tools>,
 }
 
@@ -41,7 +48,24 @@ impl<'a> Hands<'a> {
         signing: &'a SigningArgs,
         skipped: Skipped,
     ) -> Self {
-        Self { context, way, signing, skipped, tools: OnceCell::new() }
+        let (brought, tools) = (RefCell::default(), OnceCell::new());
+        Self { context, way, signing, skipped, permit: None, brought, tools }
+    }
+
+    /// Takes out of the engine what was brought into it: not after each image, because the next one shares layers.
+    /// What stays, because it is in use or the engine is gone, `prune` finds.
+    pub(super) async fn clear(&self) {
+        let names = self.brought.take();
+        if let Ok(engine) = self.context.engine() {
+            for name in names {
+                drop(engine.remove_image(&name).await);
+            }
+        }
+    }
+
+    /// Returns the same with somebody who judges the images.
+    pub(super) fn judging(self, permit: Option<Permit>) -> Self {
+        Self { permit, ..self }
     }
 
     async fn tools(&self) -> Result<&Tools, Failure> {
@@ -59,6 +83,10 @@ impl<'a> Hands<'a> {
         });
         let tell = |_| ();
         let found = find(&wanted, image.platform, &intake, &tell).await?;
+        let name = local_name(&found);
+        if engine.image(&name).await?.is_none() {
+            self.brought.borrow_mut().push(name);
+        }
         let cleared = verify(found, &intake, crate::time::moment(), &tell).await?;
         let brought = bring(&cleared, engine, &intake, &tell).await?;
         let target = Target::Image(brought.name, Box::new(brought.image));
@@ -101,7 +129,14 @@ impl Ports for Hands<'_> {
             return Ok(Scanned { by, weaknesses: Vec::new() });
         }
         let find = |name: &str| self.context.env.program(name);
-        scanner::scan(image.bill, find, &self.context.env.temp_dir).await
+        scanner::scan(image.built.sbom(), find, &self.context.env.temp_dir).await
+    }
+
+    async fn judge(&self, image: &Staged<'_>) -> Result<Judged, Cause> {
+        match &self.permit {
+            Some(permit) => judge::judge(image, permit, self.context).await,
+            None => Ok(Judged::NotAsked { why: "it was not wished for (--no-policy)".to_owned() }),
+        }
     }
 
     async fn sign(&self, statement: &ToSign) -> Result<Bundle, Cause> {
@@ -137,7 +172,7 @@ fn smoked(report: &Report) -> Smoked {
 }
 
 /// What went wrong, as the press passes it on.
-fn cause(failure: Failure) -> Cause {
+pub(super) fn cause(failure: Failure) -> Cause {
     let mut text = failure.message;
     for cause in failure.causes {
         text = format!("{text}: {cause}");

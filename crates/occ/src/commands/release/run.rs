@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::super::image::RecipeArgs;
 use super::super::signing::SigningArgs;
+use super::super::start::Permit;
 use super::hands::{Hands, Skipped};
 use super::show::{Moving, data, text};
 use super::wish::{Grounds, Planned, WishArgs, folder, folder_of};
@@ -61,8 +62,23 @@ struct HandsArgs {
     /// Ask no scanner for weaknesses: the receipt says so
     #[arg(long)]
     no_scan: bool,
+    /// For what the policy must approve every image (see `occ policy`)
+    #[arg(long, value_name = "NAME", default_value = "public-distribution")]
+    environment: String,
+    /// Ask no policy: the receipt says so
+    #[arg(long)]
+    no_policy: bool,
     #[command(flatten)]
     signing: SigningArgs,
+}
+
+impl HandsArgs {
+    fn permit(&self, context: &Context) -> Result<Option<Permit>, Failure> {
+        if self.no_policy {
+            return Ok(None);
+        }
+        Permit::of(&self.environment, context).map(Some)
+    }
 }
 
 /// Runs `occ release plan`.
@@ -257,9 +273,10 @@ impl Pressing<'_> {
     ) -> Result<Exit, Failure> {
         let plan = journal.plan().clone();
         let place = &self.grounds.places[0];
+        let permit = args.permit(context)?;
         let holder = format!("{} ({})", plan.channel, plan.seq);
         let turn = Turn::take(place, &holder, crate::time::moment()).await.map_err(turn)?;
-        let pressed = self.press(journal, args, context).await;
+        let pressed = self.press(journal, args, permit, context).await;
         // Whoever stops here goes on later, or gives up: others need not wait for that.
         let ended = turn.end().await;
         pressed?;
@@ -271,10 +288,11 @@ impl Pressing<'_> {
         &self,
         journal: &mut Journal,
         args: &HandsArgs,
+        permit: Option<Permit>,
         context: &Context,
     ) -> Result<(), Failure> {
         let skipped = Skipped { smoke: args.no_smoke, scan: args.no_scan };
-        let hands = Hands::new(context, &self.grounds.way, &args.signing, skipped);
+        let hands = Hands::new(context, &self.grounds.way, &args.signing, skipped).judging(permit);
         let channel = journal.plan().channel;
         let progress = context.terminal.progress();
         let observer = |event: Event| told(&event, &progress, context);
@@ -288,7 +306,9 @@ impl Pressing<'_> {
             observer: &observer,
             cancel: context.cancel.flag(),
         };
-        press.run(journal).await.map_err(|error| stopped(&error, channel))
+        let pressed = press.run(journal).await;
+        hands.clear().await;
+        pressed.map_err(|error| stopped(&error, channel))
     }
 
     /// Writes what people are told, and ends.
@@ -358,6 +378,7 @@ fn stopped(error: &Stopped, channel: Channel) -> Failure {
         StepError::Registry(_) | StepError::Base(_) => Exit::Network,
         StepError::Smoke { .. } => Exit::Unhealthy,
         StepError::Weak { .. }
+        | StepError::Prohibited { .. }
         | StepError::Changed(_)
         | StepError::MovedMeanwhile { .. }
         | StepError::Tags(_)

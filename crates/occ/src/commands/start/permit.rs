@@ -1,7 +1,7 @@
 //! Whether a sandbox's image may be used for what it is started for.
 
 use occ_engine::{Docker, ImageId};
-use occ_policy::{Environment, Policy};
+use occ_policy::{Environment, Facts, Policy, Verdict};
 
 use crate::commands::gathered::gather;
 use crate::commands::target::Asked;
@@ -25,6 +25,16 @@ impl Permit {
         Ok(Self { policy, environment })
     }
 
+    /// Judges an image by what is known of it.
+    pub(in crate::commands) fn judge(&self, facts: &Facts) -> Verdict {
+        self.policy.judge_for(&self.environment, facts)
+    }
+
+    /// Returns what it is for.
+    pub(in crate::commands) fn environment(&self) -> &str {
+        &self.environment.name
+    }
+
     /// Refuses an image that may not be used there; says what goes with an approval.
     pub(in crate::commands) async fn ask(
         &self,
@@ -33,7 +43,7 @@ impl Permit {
         context: &Context,
     ) -> Result<(), Failure> {
         let facts = gather(&Asked::Id(image.clone()), &context.home(), engine, context).await?;
-        let verdict = self.policy.judge_for(&self.environment, &facts);
+        let verdict = self.judge(&facts);
         let name = &self.environment.name;
         if verdict.is_approved() {
             for note in &verdict.notes {
