@@ -18,6 +18,11 @@ use crate::image_source::ImageSource;
 /// Version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The moving tag of the images for this program: each release of its series moves it, so that a newer opencode
+/// arrives without a newer program.
+pub(crate) const SERIES: &str =
+    concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+
 impl Context {
     /// Connects to the engine of the host that was named, or to the one that the environment and
     /// Docker's own configuration name.

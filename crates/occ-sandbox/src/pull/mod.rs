@@ -23,8 +23,9 @@ mod whole;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use occ_engine::{Engine, EngineFacts, ImageFacts};
+use occ_engine::{Engine, EngineFacts, ImageFacts, ImageId};
 use occ_image::guest;
+use occ_oci::Platform;
 use occ_registry::{Cause, Registries};
 use occ_trust::Notary;
 
@@ -139,6 +140,8 @@ pub async fn bring<E: Engine>(
 /// What an engine lacks of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lacking {
+    /// The id that the engine has the image by, or would have.
+    pub image: ImageId,
     /// Layers that would be fetched.
     pub layers: usize,
     /// Their bytes.
@@ -163,7 +166,16 @@ pub async fn lacking<E: Engine>(found: &Found, engine: &E) -> Result<Lacking, Pu
     };
     let lacking = &incoming.layers[have..];
     let bytes = lacking.iter().map(|layer| layer.blob.size).sum();
-    Ok(Lacking { layers: lacking.len(), bytes })
+    Ok(Lacking { image: incoming.id(), layers: lacking.len(), bytes })
+}
+
+/// Returns the platform whose images an engine runs.
+///
+/// # Errors
+/// [`PullError::Engineless`] where there are none for it, and what keeps the engine from answering.
+pub async fn platform_of<E: Engine>(engine: &E) -> Result<Platform, PullError> {
+    let architecture = facts(engine).await?.architecture;
+    Platform::from_uname_machine(&architecture).ok_or(PullError::Engineless(architecture))
 }
 
 async fn facts<E: Engine>(engine: &E) -> Result<EngineFacts, PullError> {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use occ_engine::{Docker, Engine as _, ImageId};
+use occ_image::Size;
+use occ_sandbox::pull::{PullError, Wanted, find, lacking, platform_of};
 use occ_sandbox::{
-    Acquire, ApplyError, Cause, Change, ImageBuilder, ImageSource, Lock, Outcome, Plan, Question,
+    Acquire, ApplyError, Cause, Change, Event, ImageBuilder, ImageSource, Lock, Outcome, Plan, Question,
     SandboxSpec, acquire, apply, drift, plan_change,
 };
 use serde_json::json;
@@ -56,42 +58,59 @@ async fn check(settings: &StartSettings, context: &Context) -> Result<Exit, Fail
     let engine = context.engine()?;
     let container = existing_container(&engine, context).await?;
     let (spec, config) = settings.wish(context)?;
-    let workshop = context.workshop(&config)?;
-    let newest = newest(&spec, &engine, &workshop).await?;
-    let newer = newest.as_ref() != Some(&container.image);
+    let newest = match &spec.image {
+        ImageSource::Build => built(&engine, &context.workshop(&config)?).await?,
+        ImageSource::Prebuilt(names) => published(names, &engine, context).await?,
+    };
+    let newer = newest.image.as_ref() != Some(&container.image);
     let data = json!({
         "update": newer,
         "current": container.image,
-        "newest": newest,
+        "newest": newest.image,
+        "reference": newest.name,
+        "bytes": newest.bytes,
         "source": source(&spec),
     });
-    let text = match (newer, &spec.image) {
-        (false, _) => "up to date\n".to_owned(),
-        (true, ImageSource::Build) => format!("an update is there: {}\n", workshop.name()),
-        (true, ImageSource::Prebuilt(names)) => {
-            format!("an update may be there: {}\n", names.join(", then "))
-        }
+    let fetched = newest.bytes.map(|bytes| format!("  {} to fetch", Size(bytes)));
+    let text = if newer {
+        format!("an update is there: {}{}\n", newest.name, fetched.unwrap_or_default())
+    } else {
+        "up to date\n".to_owned()
     };
     context.terminal.result("occ/update-check", &data, &text)?;
     Ok(Exit::Done)
 }
 
-/// Returns the image that an update would bring, as far as the engine has it already.
-async fn newest(
-    spec: &SandboxSpec,
+/// The image that an update would bring.
+struct Newest {
+    /// Its id in the engine; nothing where it has still to be built.
+    image: Option<ImageId>,
+    name: String,
+    /// What would be fetched, where it comes from a registry.
+    bytes: Option<u64>,
+}
+
+async fn built(engine: &Docker, workshop: &Workshop) -> Result<Newest, Failure> {
+    let name = workshop.name().to_owned();
+    let image = engine.image(&name).await?.map(|image| image.id);
+    Ok(Newest { image, name, bytes: None })
+}
+
+/// Asks the registries; nothing is fetched.
+async fn published(
+    names: &[String],
     engine: &Docker,
-    workshop: &Workshop,
-) -> Result<Option<ImageId>, Failure> {
-    let names = match &spec.image {
-        ImageSource::Build => vec![workshop.name().to_owned()],
-        ImageSource::Prebuilt(names) => names.clone(),
-    };
-    for name in names {
-        if let Some(image) = engine.image(&name).await? {
-            return Ok(Some(image.id));
-        }
-    }
-    Ok(None)
+    context: &Context,
+) -> Result<Newest, Failure> {
+    let wanted = Wanted::parse(names).map_err(PullError::from)?;
+    let progress = context.terminal.progress();
+    let tell = |event: Event| progress.show(&event);
+    let found = find(&wanted, platform_of(engine).await?, &context.intake(), &tell).await;
+    progress.clear();
+    let found = found?;
+    let lacking = lacking(&found, engine).await?;
+    let name = found.pinned[0].to_string();
+    Ok(Newest { image: Some(lacking.image), name, bytes: Some(lacking.bytes) })
 }
 
 fn source(spec: &SandboxSpec) -> &'static str {

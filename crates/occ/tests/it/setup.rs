@@ -5,7 +5,7 @@ use std::fs;
 use occ_testkit::{Bench, Terminal};
 use serde_json::{Value, json};
 
-use crate::places::bench_without_image as bench;
+use crate::places::{bench_without_image as bench, series};
 
 /// Returns a bench without an engine and without settings in the environment.
 fn untouched() -> Bench {
@@ -82,7 +82,7 @@ fn wiz_002_pw_011_the_source_is_explained_with_trust_registries_and_the_exact_ve
     answer(&mut terminal, &[("credentials? [y/N]", "y\r")]);
     terminal.until("Choose [1]:");
     let shown = terminal.shown();
-    let version = env!("CARGO_PKG_VERSION");
+    let version = series();
     for text in [
         "Prebuilt images are published automatically and verified.",
         "Build from source compiles everything locally.",

@@ -1,10 +1,9 @@
 //! `occ image pull`: an image from registries into the engine.
 
 use clap::Args;
-use occ_engine::{Docker, Engine as _};
+use occ_engine::Docker;
 use occ_image::Size;
-use occ_oci::Platform;
-use occ_sandbox::pull::{Found, PullError, Wanted, bring, find, lacking, verify};
+use occ_sandbox::pull::{Found, PullError, Wanted, bring, find, lacking, platform_of, verify};
 use occ_sandbox::{Event, Trust};
 use serde_json::json;
 
@@ -43,9 +42,7 @@ async fn pull(args: &PullArgs, context: &Context) -> Result<Exit, Failure> {
     };
     let engine = context.engine()?;
     let wanted = Wanted::parse(&names).map_err(PullError::from)?;
-    let architecture = engine.facts().await?.architecture;
-    let platform =
-        Platform::from_uname_machine(&architecture).ok_or(PullError::Engineless(architecture))?;
+    let platform = platform_of(&engine).await?;
     let progress = context.terminal.progress();
     let tell = |event: Event| progress.show(&event);
     let intake = context.intake();

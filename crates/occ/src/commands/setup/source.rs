@@ -4,7 +4,7 @@ use super::super::start::names;
 use crate::config::{Config, ConfigFile};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::wiring::VERSION;
+use crate::wiring::SERIES;
 
 /// Where it is to be seen who published which image and when.
 const PUBLISHED: &str =
@@ -32,7 +32,7 @@ fn explained(config: &Config) -> String {
         "Prebuilt images are published automatically and verified.\n\
          Build from source compiles everything locally.\n\n\
          With a prebuilt image you trust whoever publishes it, and the registry.\n\
-         Version v{VERSION} would be pulled, from\n  {names}\n\
+         Version v{SERIES} would be pulled, the newest image that goes with this occ, from\n  {names}\n\
          What was published, and when:\n  {PUBLISHED}\n\
          An image built here is made of files whose hashes this occ knows, and of nothing else.\n"
     )

@@ -7,7 +7,7 @@ use occ_sandbox::{Acquire, ImageSource, Plan, Reuse, Step};
 use crate::config::{Config, Layers, Origin};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::wiring::VERSION;
+use crate::wiring::SERIES;
 
 /// Arguments of `occ start` that are about the image.
 #[derive(Debug, Default, Args)]
@@ -136,8 +136,8 @@ fn who(layers: &Layers) -> String {
 /// Returns the full names of the prebuilt image, in the order in which registries are asked.
 pub(crate) fn names(config: &Config) -> Vec<String> {
     let tag = match config.image_variant.as_str() {
-        "base" => VERSION.to_owned(),
-        variant => format!("{VERSION}-{variant}"),
+        "base" => SERIES.to_owned(),
+        variant => format!("{SERIES}-{variant}"),
     };
     let hosts = config.registries.iter();
     hosts.map(|host| format!("{host}/{}:{tag}", guest::IMAGE_REPOSITORY)).collect()

@@ -42,7 +42,10 @@ pub(super) async fn differs(
     }
     let Mismatch { image, cli } = &found;
     terminal.warn(&format!("the image is v{image}, and this occ is v{cli}"));
-    if may_ask {
+    if is_older(cli, image) {
+        terminal.say("Both work together. To have both of one version: update occ");
+        terminal.say("To say nothing about it: occ start --ignore-version");
+    } else if may_ask {
         let options = ["Pull new image (recommended)", "Rebuild from source", "Continue anyway"];
         let question = "What should be done about it?";
         match terminal.choose(question, &options, 0, &context.cancel).await? {
@@ -56,6 +59,12 @@ pub(super) async fn differs(
     }
     remember(found, checks, &home, lock)?;
     Ok(None)
+}
+
+/// Whether this program is the older one: then no other image is the answer.
+fn is_older(cli: &str, image: &str) -> bool {
+    let version = |text: &str| text.parse::<semver::Version>().ok();
+    version(cli).zip(version(image)).is_some_and(|(cli, image)| cli < image)
 }
 
 fn is_recent(checks: &Checks, found: &Mismatch) -> bool {
@@ -144,6 +153,13 @@ fn is_newer(installed: Option<&ImageState>, digest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lif_013_no_other_image_is_offered_where_the_program_is_the_older_one() {
+        assert!(is_older("0.1.0", "0.1.1"));
+        assert!(!is_older("0.1.1", "0.1.0"));
+        assert!(!is_older("0.1.0", "dev"));
+    }
 
     #[test]
     fn cfg_012_lif_014_a_warning_is_repeated_after_an_hour_or_for_other_versions_only() {

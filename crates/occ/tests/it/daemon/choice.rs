@@ -3,7 +3,7 @@
 use occ_testkit::{Bench, Daemon, Manner, Registry, StandIn};
 
 use super::{running, stand_in};
-use crate::places::bench_at;
+use crate::places::{bench_at, series};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -22,10 +22,10 @@ impl Shelf {
 
     /// Publishes a stand-in that says it is of `opencode`, and forgets it in the daemon.
     fn publish(&self, bench: &Bench, opencode: &str) {
-        let name = format!("{}:{VERSION}", self.repository);
+        let name = format!("{}:{}", self.repository, series());
         let image = StandIn { name: &name, opencode, manner: Manner::Good, labelled: true };
         image.load_as(bench.api(), VERSION);
-        bench.api().push(&self.repository, VERSION);
+        bench.api().push(&self.repository, series());
         bench.api().delete(&format!("/images/{name}")).success();
     }
 }
@@ -58,6 +58,11 @@ fn a_newer_image_in_the_registry_is_told_and_taken_when_that_is_said() {
     let _hint = run.says("occ start --pull-sandbox-image");
     assert_eq!(bench.inspect()["Id"], first["Id"]);
 
+    let checked = bench.run(["update", "--check", "--json"]).success().data();
+    assert_eq!((&checked["update"], &checked["current"]), (&true.into(), &first["Image"]));
+    assert_ne!(checked["newest"], first["Image"]);
+    bench.run(["update", "--check"]).success().prints("an update is there: ");
+
     // The sandbox runs: without a terminal that needs a yes, and nothing is brought before it.
     let run = bench.run(["start", "--pull-sandbox-image"]).code(2);
     let _run = run.says("there is no terminal to ask at").says("--yes");
@@ -74,6 +79,7 @@ fn a_newer_image_in_the_registry_is_told_and_taken_when_that_is_said() {
         bench.run(["exec", "cat", "/home/opencode/workspace/kept.txt"]).success().stdout,
         "kept\n"
     );
+    bench.run(["update", "--check"]).success().prints("up to date\n");
     bench.run(["stop"]).success();
     bench.run(["start"]).success().never_says(NEWER);
 }

@@ -3,7 +3,7 @@
 use occ_testkit::{Api, Daemon, Manner, Registry, StandIn};
 
 use super::running;
-use crate::places::bench_at;
+use crate::places::{bench_at, series};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = "prizz/opencode-cloud-sandbox";
@@ -23,7 +23,7 @@ fn lif_018_cfg_006_cfg_007_a_prebuilt_image_is_pulled_and_remembered_with_where_
     let run = bench.run(["start"]).success();
     let run = run.says("Info: Pulling prebuilt image (per config.image_source=prebuilt)");
     let run = run.says("To change: occ config set image_source build");
-    let _said = run.says(&format!("Pulling prebuilt image v{VERSION} from {host}..."));
+    let _said = run.says(&format!("Pulling prebuilt image v{} from {host}...", series()));
     let line = format!("Image:       v{VERSION} (prebuilt from {host})\n");
     bench.run(["status"]).success().prints(&line);
     let file = std::fs::read(bench.state_dir().join("image-state.json")).unwrap();
@@ -46,10 +46,10 @@ fn a_foreign_image_in_a_registry_is_refused_with_the_reason_and_building_is_offe
     let registry = Registry::start();
     let daemon = Daemon::start();
     let mut bench = bench_at(daemon.api());
-    let name = format!("{}/{REPOSITORY}:{VERSION}", registry.host());
+    let name = format!("{}/{REPOSITORY}:{}", registry.host(), series());
     let foreign = StandIn { name: &name, opencode: "1", manner: Manner::Good, labelled: false };
     foreign.load(bench.api());
-    bench.api().push(&format!("{}/{REPOSITORY}", registry.host()), VERSION);
+    bench.api().push(&format!("{}/{REPOSITORY}", registry.host()), series());
     bench.unset("OCC_IMAGE_SOURCE");
     bench.set("OCC_REGISTRIES", registry.host());
 
@@ -100,7 +100,7 @@ fn acq_010_pw_012_pw_013_wiz_007_a_registry_that_does_not_answer_needs_a_decisio
 /// Pushes an image under the name that a release would give it, and forgets the name here.
 fn push(api: &Api, image: &str, host: &str) {
     let repository = format!("{host}/{REPOSITORY}");
-    api.tag(image, &repository, VERSION);
-    api.push(&repository, VERSION);
-    api.delete(&format!("/images/{repository}:{VERSION}")).success();
+    api.tag(image, &repository, series());
+    api.push(&repository, series());
+    api.delete(&format!("/images/{repository}:{}", series())).success();
 }

@@ -8,7 +8,7 @@ use occ_testkit::{Bench, Change, Daemon, FakeRegistry, Fault, Harm, Referring, R
 use serde_json::{Value, json};
 
 use crate::material::{Image, REPOSITORY, architecture, image, image_of, layer};
-use crate::places::bench_at;
+use crate::places::{bench_at, series};
 
 /// A daemon of the test's own, a bench at it that keeps what it fetches for itself, and a registry.
 struct Stage {
@@ -185,7 +185,7 @@ fn attack_3_other_bytes_than_the_promised_ones_are_never_loaded() {
 fn attack_4_registries_that_disagree_are_an_alarm_and_building_is_not_offered() {
     let mut stage = Stage::new();
     let other = FakeRegistry::start(Referring::Unknown);
-    let version = env!("CARGO_PKG_VERSION");
+    let version = series();
     image(&["one"]).publish(&stage.registry, version);
     image(&["another"]).publish(&other, version);
     let names = [stage.name(version), format!("{}/{REPOSITORY}:{version}", other.host())];
