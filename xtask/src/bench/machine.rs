@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -41,6 +43,30 @@ impl Machine {
             opencode: known(opencode),
         })
     }
+}
+
+/// Waits until processors rest for nine tenths of five seconds, but no longer than `most`; says whether they did.
+pub(super) fn rest(most: Duration) -> Outcome<&'static str> {
+    let since = Instant::now();
+    while since.elapsed() < most {
+        let before = times()?;
+        sleep(Duration::from_secs(5));
+        let after = times()?;
+        let (idle, all) = (after.0 - before.0, after.1 - before.1);
+        if idle * 10 >= all * 9 {
+            return Ok("it is quiet");
+        }
+    }
+    Ok("it never got quiet")
+}
+
+/// Returns how long all processors have rested and how long they have been there, in ticks (proc(5), `/proc/stat`).
+fn times() -> Outcome<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> =
+        line.split_whitespace().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+    Ok((ticks.iter().skip(3).take(2).sum(), ticks.iter().sum()))
 }
 
 /// Returns how many processes wanted a processor in the last minute.

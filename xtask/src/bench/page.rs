@@ -17,6 +17,7 @@ pub(super) const METHOD: &str = "\
   beside `docker start` of the same stopped container until the health endpoint and then the first
   endpoint that needs a working instance answer; `occ start` does more in its time: it also waits
   for the event stream and proves that requests without the password are refused.
+- Ten sandboxes are measured when their servers have come to rest.
 - A restart stops the sandbox and starts it; it stands beside the start alone.
 - The downtime of an update is the longest time without an answer of the health endpoint, asked every
   25 ms while the update goes on, until also an endpoint that needs a working instance answers. It
