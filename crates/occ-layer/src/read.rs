@@ -1,13 +1,21 @@
 //! Finished layers, read for a look at what is in them; nothing is unpacked (OCI image spec, layer).
 
-use std::io::{self, Read};
+use std::cell::Cell;
+use std::io::{self, Read, Write as _};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use occ_oci::{Digest, Sha256Writer};
 use tar::{Archive, EntryType};
 
 use crate::compress::{Compression, decompress};
 use crate::tree::{TreeError, normal};
+
+/// Most bytes between the contents of two files: headers, long names and extensions, which are read into
+/// memory. No honest entry has as many.
+const LONGEST_HEADERS: u64 = 4 << 20;
+/// Largest file with holes, in bytes: it takes no room in the archive, and as long to read as any other.
+const LARGEST_SPARSE: u64 = 32 << 30;
 
 /// What an entry of a layer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,18 +89,79 @@ pub fn entries<B>(
     input: impl Read,
     mut each: impl FnMut(LayerEntry) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, ReadError> {
-    let mut archive = Archive::new(plain(input)?);
-    for entry in archive.entries()? {
+    entries_with_starts(input, |_, _| 0, |entry, _| each(entry))
+}
+
+/// Shows every entry of a layer as [`entries`] does, and of every file the first bytes: as many as `wanted` says
+/// when it is given path and size. Of anything else there are none.
+///
+/// # Errors
+/// [`ReadError`]; entries shown before it were as the archive says.
+pub fn entries_with_starts<B>(
+    input: impl Read,
+    wanted: impl Fn(&str, u64) -> u64,
+    mut each: impl FnMut(LayerEntry, &[u8]) -> ControlFlow<B>,
+) -> Result<ControlFlow<B>, ReadError> {
+    let allowance = Allowance::default();
+    let mut archive = Archive::new(Allowed { inner: plain(input)?, allowance: allowance.clone() });
+    let mut reading = archive.entries()?;
+    let mut start = Vec::new();
+    loop {
+        allowance.limit(LONGEST_HEADERS);
+        let Some(entry) = reading.next() else { break };
         let mut entry = entry?;
         if entry.header().entry_type() == EntryType::XGlobalHeader {
             continue; // a remark about the archive, such as the commit it was made of
         }
-        if let ControlFlow::Break(with) = each(convert(&mut entry)?) {
+        allowance.lift();
+        start.clear();
+        let entry = convert(&mut entry, &wanted, &mut start)?;
+        if let ControlFlow::Break(with) = each(entry, &start) {
             return Ok(ControlFlow::Break(with));
         }
     }
+    drop(reading);
+    allowance.lift();
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(ControlFlow::Continue(()))
+}
+
+/// How many bytes may still be read; nothing for as many as there are.
+#[derive(Clone, Default)]
+struct Allowance(Rc<Cell<Option<u64>>>);
+
+impl Allowance {
+    fn limit(&self, bytes: u64) {
+        self.0.set(Some(bytes));
+    }
+
+    fn lift(&self) {
+        self.0.set(None);
+    }
+
+    fn spend(&self, bytes: usize) -> io::Result<()> {
+        let Some(left) = self.0.get() else { return Ok(()) };
+        let left = left.checked_sub(bytes as u64).ok_or_else(|| {
+            let message = "the headers of an entry are longer than any should be";
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })?;
+        self.0.set(Some(left));
+        Ok(())
+    }
+}
+
+/// A reader that ends in an error where more is read than is allowed.
+struct Allowed<R> {
+    inner: R,
+    allowance: Allowance,
+}
+
+impl<R: Read> Read for Allowed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.allowance.spend(read)?;
+        Ok(read)
+    }
 }
 
 /// Returns the archive in a layer of which it is not known how it is compressed.
@@ -103,11 +172,20 @@ fn plain(mut input: impl Read) -> io::Result<impl Read> {
     decompress(io::Cursor::new(start).chain(input), compression)
 }
 
-fn convert<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<LayerEntry, ReadError> {
-    let path = text(&entry.path_bytes())?;
-    let (path, kind) = match whiteout(&path)? {
+fn convert<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    wanted: &impl Fn(&str, u64) -> u64,
+    start: &mut Vec<u8>,
+) -> Result<LayerEntry, ReadError> {
+    let said = text(&entry.path_bytes())?;
+    let (path, kind) = match whiteout(&said)? {
         Some(hidden) => hidden,
-        None => (place(&path)?, kind(entry, &path)?),
+        None => {
+            let path = place(&said)?;
+            let wanted = |size| wanted(&path, size);
+            let kind = kind(entry, &said, wanted, start)?;
+            (path, kind)
+        }
     };
     if path.is_empty() && !matches!(kind, EntryKind::Folder | EntryKind::Opaque) {
         return Err(TreeError::Path(path).into());
@@ -146,7 +224,12 @@ fn whiteout(path: &str) -> Result<Option<(String, EntryKind)>, TreeError> {
     }
 }
 
-fn kind<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str) -> Result<EntryKind, ReadError> {
+fn kind<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    path: &str,
+    wanted: impl Fn(u64) -> u64,
+    start: &mut Vec<u8>,
+) -> Result<EntryKind, ReadError> {
     Ok(match entry.header().entry_type() {
         // Archives from before 1988 tell folders by their names.
         EntryType::Regular if path.ends_with('/') => EntryKind::Folder,
@@ -155,7 +238,12 @@ fn kind<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str) -> Result<EntryKind,
         EntryType::Regular if has_holes(entry)? => {
             return Err(TreeError::Kind { path: path.to_owned(), kind: 'S' }.into());
         }
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => file(entry)?,
+        EntryType::GNUSparse if entry.size() > LARGEST_SPARSE => {
+            return Err(TreeError::Kind { path: path.to_owned(), kind: 'S' }.into());
+        }
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            file(entry, wanted, start)?
+        }
         EntryType::Directory => EntryKind::Folder,
         EntryType::Symlink => EntryKind::Symlink(link(entry)?),
         EntryType::Link => EntryKind::Hardlink(normal(&link(entry)?)?),
@@ -178,9 +266,16 @@ fn has_holes<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bool> {
     Ok(false)
 }
 
-fn file<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<EntryKind> {
+fn file<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    wanted: impl Fn(u64) -> u64,
+    start: &mut Vec<u8>,
+) -> io::Result<EntryKind> {
     let mut hashing = Sha256Writer::new(io::sink());
-    let size = io::copy(entry, &mut hashing)?;
+    let wanted = wanted(entry.size());
+    entry.by_ref().take(wanted).read_to_end(start)?;
+    hashing.write_all(start)?;
+    let size = start.len() as u64 + io::copy(entry, &mut hashing)?;
     // The archive's reader takes the end of its input for the end of the file.
     if size != entry.size() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the layer ends in a file"));

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use occ_layer::compress::{Compression, compress};
-use occ_layer::read::{EntryKind, LayerEntry, ReadError, entries};
+use occ_layer::read::{EntryKind, LayerEntry, ReadError, entries, entries_with_starts};
 use occ_layer::tree::{Content, Entry, Kind, LayerTree, TreeError};
 use occ_layer::write;
 use occ_oci::{Digest, Verifying};
@@ -250,4 +250,62 @@ fn whoever_looks_can_break_off() {
     let mut input = archive[..].chain(io::repeat(1));
     let found = entries(&mut input, |entry| ControlFlow::Break(entry.path)).unwrap();
     assert_eq!(found, ControlFlow::Break("a".to_owned()));
+}
+
+#[test]
+fn of_a_file_as_many_first_bytes_are_shown_as_are_wanted() {
+    let archive = Foreign::new()
+        .folder("d/")
+        .file("./d/long", b"0123456789")
+        .file("short", b"01")
+        .file("other", b"unseen")
+        .bytes();
+    let wanted = |path: &str, size: u64| match path {
+        "d/long" | "short" => size.min(4),
+        _ => 0,
+    };
+    let mut starts = Vec::new();
+    let end = entries_with_starts(&archive[..], wanted, |entry, start| {
+        starts.push((entry.path, start.to_vec(), entry.kind));
+        ControlFlow::<()>::Continue(())
+    });
+    assert_eq!(end.unwrap(), ControlFlow::Continue(()));
+    let expected = [
+        ("d", &b""[..], EntryKind::Folder),
+        ("d/long", b"0123", file(b"0123456789")),
+        ("short", b"01", file(b"01")),
+        ("other", b"", file(b"unseen")),
+    ];
+    assert_eq!(starts, expected.map(|(path, start, kind)| (path.to_owned(), start.to_vec(), kind)));
+}
+
+#[test]
+fn attack_23_a_name_that_would_fill_the_memory_is_refused() {
+    let long = |size| Foreign::new().add(EntryType::GNULongName, "l", "", &vec![b'a'; size]);
+    let named = all(&long(1000).file("a", b"").bytes()[..]).unwrap();
+    assert_eq!(named[0].path.len(), 1000);
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let huge = Foreign::new().add(kind, "l", "", &vec![b'a'; 5 << 20]).file("a", b"");
+        let ReadError::Io(error) = all(&huge.bytes()[..]).unwrap_err() else { panic!("{kind:?}") };
+        assert!(error.to_string().contains("headers of an entry"), "{error}");
+    }
+    // Contents may be as long as they like.
+    assert_eq!(shown(Foreign::new().file("a", &vec![7; 9 << 20])).len(), 1);
+}
+
+#[test]
+fn attack_23_a_file_that_claims_to_be_nothing_but_holes_is_refused() {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::GNUSparse);
+    header.set_path("hole").unwrap();
+    header.set_size(0);
+    let gnu = header.as_gnu_mut().unwrap();
+    gnu.realsize = [b'7'; 12];
+    gnu.sparse[0].offset = [b'7'; 12];
+    gnu.sparse[0].numbytes = [b'0'; 12];
+    header.set_cksum();
+    let mut archive = header.as_bytes().to_vec();
+    archive.extend([0; 1024]);
+    let error = all(&archive[..]).unwrap_err();
+    assert!(matches!(error, ReadError::Tree(TreeError::Kind { kind: 'S', .. })), "{error:?}");
 }
