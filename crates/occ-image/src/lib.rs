@@ -39,6 +39,7 @@ mod resolve;
 mod saved;
 mod sbom;
 mod schema;
+pub mod secrets;
 mod seen;
 mod size;
 mod survey;

@@ -21,3 +21,4 @@ mod recipes;
 mod saved;
 mod sbom;
 mod schema;
+mod secrets;

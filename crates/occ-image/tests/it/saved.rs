@@ -10,23 +10,31 @@ use occ_oci::{ANNOTATION_REF_NAME, Descriptor, Digest, MediaType, Platform};
 use serde_json::json;
 
 /// An archive being put together.
-struct Saved(tar::Builder<Vec<u8>>);
+pub(crate) struct Saved(tar::Builder<Vec<u8>>);
+
+fn header() -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
 
 impl Saved {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tar::Builder::new(Vec::new()))
     }
 
-    fn file(mut self, path: &str, bytes: &[u8]) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
+    pub(crate) fn file(mut self, path: &str, bytes: &[u8]) -> Self {
+        let mut header = header();
         header.set_size(bytes.len() as u64);
         self.0.append_data(&mut header, path, bytes).expect("it fits");
         self
     }
 
-    fn link(mut self, kind: tar::EntryType, path: &str, target: &str) -> Self {
-        let mut header = tar::Header::new_gnu();
+    pub(crate) fn link(mut self, kind: tar::EntryType, path: &str, target: &str) -> Self {
+        let mut header = header();
         header.set_entry_type(kind);
         header.set_size(0);
         self.0.append_link(&mut header, path, target).expect("it fits");
@@ -34,7 +42,7 @@ impl Saved {
     }
 
     /// Adds the documents of an image with these layers, by path.
-    fn image(self, layers: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn image(self, layers: &[(&str, &[u8])]) -> Self {
         let config = config(&layers.iter().map(|(_, bytes)| *bytes).collect::<Vec<_>>());
         let paths: Vec<_> = layers.iter().map(|(path, _)| path).collect();
         let manifest = json!([{ "Config": "c.json", "RepoTags": ["a:1"], "Layers": paths }]);
@@ -42,13 +50,13 @@ impl Saved {
         self.file("c.json", &config).file("manifest.json", manifest.as_bytes())
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(crate) fn bytes(self) -> Vec<u8> {
         self.0.into_inner().expect("an archive")
     }
 }
 
 /// Returns a configuration with spaces that nobody would write again.
-fn config(layers: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn config(layers: &[&[u8]]) -> Vec<u8> {
     let diffs: Vec<_> = layers.iter().map(|bytes| Digest::sha256(bytes)).collect();
     let text = json!({
         "architecture": "amd64", "os": "linux", "config": { "Env": ["A=b"] },
