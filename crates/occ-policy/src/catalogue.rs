@@ -104,7 +104,7 @@ pub const CATALOGUE: &[Known] = &[
     known(
         "credentials.inside",
         Kind::Bool,
-        "Whether credentials are in its environment or history.",
+        "Whether credentials are in its environment, its history or, where they were searched, its layers.",
     ),
     known("credentials.found", Kind::List, "Where they were found, without their values."),
     known(

@@ -135,10 +135,16 @@ fn contents(facts: &mut Facts, identity: &Identity) {
 }
 
 fn credentials(facts: &mut Facts, identity: &Identity) {
-    let found: Vec<String> = identity.credentials.iter().map(|it| line(&it.to_string())).collect();
+    let found: Vec<String> = identity.places_of_secrets().map(|place| line(&place)).collect();
     let inside = !found.is_empty();
-    let note =
-        "looked for in environment, labels, command and history; files of layers were not searched";
+    let note = match identity.layer_search {
+        Some(_) => {
+            "looked for in environment, labels, command, history and the files of all layers"
+        }
+        None => {
+            "looked for in environment, labels, command and history; files of layers were not searched"
+        }
+    };
     let fact = facts.learn("credentials.inside", Value::Bool(inside), Origin::Observation);
     fact.note = Some(note.to_owned());
     facts.learn("credentials.found", Value::List(found), Origin::Observation);

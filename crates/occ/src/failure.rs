@@ -326,6 +326,17 @@ impl From<occ_image::SavedError> for Failure {
     }
 }
 
+impl From<occ_image::secrets::SearchError> for Failure {
+    fn from(error: occ_image::secrets::SearchError) -> Self {
+        use occ_image::secrets::SearchError;
+        match error {
+            SearchError::Saved(error) => error.into(),
+            SearchError::Layer { .. } | SearchError::TooMany => Self::of(Exit::Refused, &error)
+                .hint("see what the image says of itself, without its layers: occ identity IMAGE"),
+        }
+    }
+}
+
 fn build_exit(error: &BuildError) -> Exit {
     match error {
         BuildError::Cancelled => Exit::Interrupted,

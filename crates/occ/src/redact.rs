@@ -3,32 +3,11 @@
 //! It knows the secrets of this sandbox by their value, and others by where they stand and how they look. It
 //! rather takes out too much.
 
+pub(crate) use occ_image::secrets::is_secret_name;
 use serde_json::Value;
 
 /// What stands where a secret stood.
 pub(crate) const MARK: &str = "[redacted]";
-
-/// Parts of names whose values are secrets, in small letters.
-const SECRET_PARTS: [&str; 15] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "api-key",
-    "access_key",
-    "accesskey",
-    "private_key",
-    "privatekey",
-    "credential",
-    "authorization",
-    "cookie",
-];
-
-/// Ends of such names.
-const SECRET_ENDS: [&str; 4] = ["_key", "-key", "_pass", "_pwd"];
 
 /// How well-known kinds of tokens begin, and how long they are at least.
 const SHAPES: [(&str, usize); 14] = [
@@ -76,7 +55,7 @@ impl Redactor {
         if let Some(home) = &self.home {
             text = text.replace(home, "~");
         }
-        let steps = [private_keys, user_info, assignments, schemes, shapes];
+        let steps = [private_keys, user_info, logins, assignments, schemes, shapes];
         steps.into_iter().fold(text, |text, step| step(&text))
     }
 
@@ -96,17 +75,6 @@ impl Redactor {
             plain => plain.clone(),
         }
     }
-}
-
-/// Returns whether a variable, field or header of this name holds a secret.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    // The path of a secret is none.
-    let is_place =
-        ["_file", "-file", "_path", "-path", "_dir"].iter().any(|end| name.ends_with(end));
-    !is_place
-        && (SECRET_PARTS.iter().any(|part| name.contains(part))
-            || SECRET_ENDS.iter().any(|end| name.ends_with(end)))
 }
 
 /// PEM, RFC 7468; a block without an end is one to the end of the text.
@@ -204,6 +172,22 @@ fn value_after(text: &str, name: &str) -> Option<(usize, usize)> {
     (length > 0 && !value.starts_with(MARK)).then_some((text.len() - value.len(), length))
 }
 
+/// `curl -u NAME:WORD`; for other programs such a word is a user and a group.
+fn logins(text: &str) -> String {
+    if !text.contains("curl ") {
+        return text.to_owned();
+    }
+    let mut follows = false;
+    let shown = text.split_inclusive(char::is_whitespace).map(|word| {
+        let bare = word.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c));
+        let is_login = bare.split_once(':').is_some_and(|(_, word)| !word.is_empty());
+        let secret = follows && is_login;
+        follows = ["-u", "--user", "--proxy-user"].contains(&bare);
+        if secret { word.replacen(bare, MARK, 1) } else { word.to_owned() }
+    });
+    shown.collect()
+}
+
 /// Headers whose whole line is the secret.
 fn is_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -276,6 +260,8 @@ mod tests {
             "occ --password planted start",
             "--token=planted",
             "Cookie: a=planted; b=planted",
+            "RUN curl -fsSL -u ann:planted http://x",
+            "curl --user 'ann:planted' http://x",
             "curl said Bearer planted-and-long",
             "key sk-planted0123456789abcdef",
             "ghp_planted0123456789abcdef0123",
@@ -298,6 +284,8 @@ mod tests {
             "error: the token is missing",
             "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
             "GET /session 200 12ms",
+            "curl -fsSL http://x && docker run --user=1000:1000 -u ann x",
+            "docker run -u opencode:opencode x",
         ] {
             assert_eq!(redacted(text), text);
         }

@@ -8,7 +8,7 @@ use occ_sandbox::pull::{Wanted, examine, look};
 use occ_sandbox::{Home, ImageState, Trust};
 use occ_trust::Mode;
 
-use super::identity::identify;
+use super::identity::{SearchArgs, identify};
 use super::image::or_interrupted;
 use super::target::{Asked, Target};
 use crate::context::Context;
@@ -18,11 +18,15 @@ use crate::identity::Identity;
 use crate::own_image::OwnImage;
 
 /// Gathers facts about what a name means, or about the sandbox's image.
-pub(super) fn observed(name: Option<&str>, context: &Context) -> Result<Facts, Failure> {
+pub(super) fn observed(
+    name: Option<&str>,
+    search: SearchArgs,
+    context: &Context,
+) -> Result<Facts, Failure> {
     let gathering = async {
         let engine = context.engine()?;
         let target = Target::find(name, &engine, context).await?;
-        gather(&target.image(), &target.home(context), &engine, context).await
+        gather(&target.image(), search, &target.home(context), &engine, context).await
     };
     context.block_on(or_interrupted(gathering, context))
 }
@@ -30,11 +34,12 @@ pub(super) fn observed(name: Option<&str>, context: &Context) -> Result<Facts, F
 /// Gathers facts about an image; `home` is where it stands how the image of a sandbox was acquired.
 pub(super) async fn gather(
     image: &Asked,
+    search: SearchArgs,
     home: &Home,
     engine: &Docker,
     context: &Context,
 ) -> Result<Facts, Failure> {
-    let (identity, own) = identify(image, engine, context).await?;
+    let (identity, own) = identify(image, search, engine, context).await?;
     let is_this =
         |acquired: &ImageState| acquired.image_id.as_ref().is_some_and(|id| id.0 == identity.id);
     let acquired = home.image_state().0.filter(is_this);

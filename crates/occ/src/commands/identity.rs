@@ -4,14 +4,16 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use occ_engine::{ContainerState, Docker, Engine as _, ImageId};
+use occ_engine::{ContainerState, Docker, Engine, ImageId};
 use occ_image::guest;
+use occ_image::secrets::{LayerSearch, search};
 use occ_oci::Digest;
 use occ_sandbox::drift;
 use serde_json::json;
 
+use super::image::or_interrupted;
 use super::target::{Asked, Target};
-use super::{start, status};
+use super::{saved, start, status};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,23 +29,40 @@ pub(crate) struct IdentityArgs {
     /// without it
     #[arg(value_name = "IMAGE|INSTANCE")]
     what: Option<String>,
+    #[command(flatten)]
+    search: SearchArgs,
     /// Compare with what this command printed with --json before, or with a digest; end with 3 on any difference
     #[arg(long, value_name = "FILE|DIGEST")]
     expect: Option<String>,
 }
 
+/// How far secrets are searched for.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct SearchArgs {
+    /// Search the files of all layers for secrets too, also those that a later layer removes; the engine exports
+    /// the whole image for it
+    #[arg(long)]
+    search_layers: bool,
+}
+
+impl SearchArgs {
+    /// Searches nothing but what an image says of itself.
+    pub(super) const SHALLOW: Self = Self { search_layers: false };
+}
+
 /// Runs `occ identity`.
 pub(crate) fn run(args: &IdentityArgs, context: &Context) -> Result<Exit, Failure> {
     let expectation = args.expect.as_deref().map(expectation).transpose()?;
-    let identity = context.block_on(async {
+    let looking = async {
         let engine = context.engine()?;
         let target = Target::find(args.what.as_deref(), &engine, context).await?;
-        let (mut identity, own) = identify(&target.image(), &engine, context).await?;
+        let (mut identity, own) = identify(&target.image(), args.search, &engine, context).await?;
         if let Target::Sandbox(context, state) = &target {
             identity.sandbox = Some(running(state, own.as_ref(), &engine, context).await?);
         }
         Ok(identity)
-    })?;
+    };
+    let identity = context.block_on(or_interrupted(looking, context))?;
     let differences =
         expectation.map(|expected| expected.differences(&identity)).unwrap_or_default();
     let data = json!({ "identity": identity, "differences": differences });
@@ -89,15 +108,12 @@ fn expectation(text: &str) -> Result<Expectation, Failure> {
 /// Looks at an image, and at what recipe and lock say of it.
 pub(super) async fn identify(
     image: &Asked,
+    search: SearchArgs,
     engine: &Docker,
     context: &Context,
 ) -> Result<(Identity, Option<OwnImage>), Failure> {
     let (Asked::Name(asked) | Asked::Id(ImageId(asked))) = image;
-    let details = engine.image_details(asked).await?.ok_or_else(|| {
-        Failure::new(Exit::Failed, format!("the engine has no image {}", plain(asked)))
-            .hint("see which it has: occ image ls")
-            .hint("or bring it: occ image pull REFERENCE")
-    })?;
+    let details = engine.image_details(asked).await?.ok_or_else(|| absent(asked))?;
     let name = match image {
         Asked::Name(name) => name.clone(),
         Asked::Id(_) => {
@@ -105,9 +121,30 @@ pub(super) async fn identify(
             named.cloned().unwrap_or_else(|| asked.clone())
         }
     };
-    let identity = Identity::of(&name, details);
+    let mut identity = Identity::of(&name, details);
+    if search.search_layers {
+        identity.layer_search = Some(search_layers(&identity, engine, context).await?);
+    }
     let own = OwnImage::find(&identity, context).await?;
     Ok((identity, own))
+}
+
+fn absent(name: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("the engine has no image {}", plain(name)))
+        .hint("see which it has: occ image ls")
+        .hint("or bring it: occ image pull REFERENCE")
+}
+
+/// Has the engine export an image, and searches its layers while they come.
+async fn search_layers(
+    identity: &Identity,
+    engine: &impl Engine,
+    context: &Context,
+) -> Result<LayerSearch, Failure> {
+    let Identity { id, name, size, .. } = identity;
+    let archive = engine.save_image(id).await?.ok_or_else(|| absent(id))?;
+    let what = format!("Searching the layers of {}", plain(name));
+    saved::take(archive, (what, *size), context, search).await
 }
 
 async fn running(

@@ -29,6 +29,7 @@ pub(crate) mod reset;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rollback;
+mod saved;
 pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod sign;

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::gathered::observed;
+use super::identity::SearchArgs;
 use super::policy::PolicyArgs;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -22,8 +23,10 @@ pub(crate) struct ProvenanceArgs {
     #[arg(value_name = "IMAGE|INSTANCE")]
     what: Option<String>,
     /// Write it from the facts in this file, and look at no image
-    #[arg(long, value_name = "FILE", conflicts_with = "what")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "search_layers"])]
     facts: Option<PathBuf>,
+    #[command(flatten)]
+    search: SearchArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     /// Compare with this document, which was printed before (Markdown or JSON); end with 3 where it says
@@ -38,7 +41,7 @@ pub(crate) fn run(args: &ProvenanceArgs, context: &Context) -> Result<Exit, Fail
     let committed = args.check.as_deref().map(read).transpose()?;
     let facts = match &args.facts {
         Some(path) => read_facts(path)?,
-        None => observed(args.what.as_deref(), context)?,
+        None => observed(args.what.as_deref(), args.search, context)?,
     };
     let verdicts = judge.policy.judge(&facts);
     let document = Provenance { facts: &facts, verdicts: &verdicts, policy: &judge.from };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use occ_engine::{ImageDetails, ImageFacts, ImageId};
+use occ_image::secrets::{Found, LayerSearch};
 use occ_image::{BuildPlan, Lock, Recipe, Release, Target};
 use occ_oci::{Digest, Platform};
 use occ_policy::FactName;
@@ -67,6 +68,34 @@ fn fact(facts: &Facts, name: &str) -> (Value, Origin) {
 }
 
 const NOT_ASKED: Signed = Signed::NotAsked("no registry has it");
+
+#[test]
+fn a_secret_in_a_layer_is_a_credential_inside_and_a_search_is_not_claimed_without_one() {
+    let mut identity = identity(BTreeMap::new());
+    let inside = |identity: &Identity| {
+        let mut facts = Facts::default();
+        credentials(&mut facts, identity);
+        let fact = facts.get(FactName::parse("credentials.inside").expect("a fact"));
+        (fact.value.clone(), fact.note.clone().expect("a note"))
+    };
+    let (value, note) = inside(&identity);
+    assert_eq!(value, Value::Bool(false));
+    assert!(note.contains("files of layers were not searched"), "{note}");
+    identity.layer_search = Some(LayerSearch::default());
+    let (value, note) = inside(&identity);
+    assert_eq!(value, Value::Bool(false));
+    assert!(note.contains("the files of all layers"), "{note}");
+    let found = Found {
+        number: 1,
+        layer: Digest::sha256(b"layer"),
+        path: "/root/.netrc".to_owned(),
+        kind: "netrc",
+        hint: "a.example".to_owned(),
+        removed_later: false,
+    };
+    identity.layer_search = Some(LayerSearch { found: vec![found], ..LayerSearch::default() });
+    assert_eq!(inside(&identity).0, Value::Bool(true));
+}
 
 #[test]
 fn only_equal_layers_prove_that_an_image_can_be_built_again() {

@@ -30,8 +30,8 @@ pub(crate) struct Difference {
     pub(crate) found: Value,
 }
 
-/// What says how and where it was asked for, not what it is.
-const CIRCUMSTANCES: [&str; 2] = ["name", "sandbox"];
+/// What says how and where it was asked for, not what it is. What is in the layers their digests decide.
+const CIRCUMSTANCES: [&str; 3] = ["name", "sandbox", "layer_search"];
 
 impl Expectation {
     /// Reads the text of a saved identity, with its envelope or without.

@@ -1,4 +1,4 @@
-//! Secrets in an image: where they are, never what they are.
+//! Secrets in what an image says of itself: where they are, never what they are.
 
 use occ_oci::Digest;
 use serde::Serialize;
@@ -78,9 +78,62 @@ impl Search {
     /// Returns a text without secrets.
     pub(super) fn text(&mut self, place: &str, text: &str) -> String {
         let shown = self.redactor.text(text);
-        if shown != text {
+        let given = without_references(text);
+        if self.redactor.text(&given) != given {
             self.found.push(Credential { place: place.to_owned(), name: None });
         }
         shown
     }
+}
+
+/// Returns a text in which what a shell puts in counts as taken out: `$NAME`, `${NAME}` and `$(program)` say where a
+/// secret comes from and are none.
+fn without_references(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let Some(length) = reference(&after[1..]) else {
+            out.push('$');
+            rest = &after[1..];
+            continue;
+        };
+        out.push_str(MARK);
+        rest = &after[1 + length..];
+    }
+    out.push_str(rest);
+    let schemes = ["Bearer ", "Basic ", "token "];
+    let out = schemes.iter().fold(out, |out, scheme| out.replace(&format!("{scheme}{MARK}"), MARK));
+    without_users(&out)
+}
+
+/// Returns how long a reference is after its `$`.
+fn reference(text: &str) -> Option<usize> {
+    let upto = |end: char| text.find(end).map_or(text.len(), |at| at + 1);
+    match text.chars().next()? {
+        '{' => Some(upto('}')),
+        '(' => Some(upto(')')),
+        c if c.is_ascii_alphabetic() || c == '_' => {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            Some(text.find(|c| !is_name(c)).unwrap_or(text.len()))
+        }
+        _ => None,
+    }
+}
+
+/// Takes the user out where the password of an address or of a login was a reference.
+fn without_users(text: &str) -> String {
+    let password = format!(":{MARK}");
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&password) {
+        let before = &rest[..at];
+        let is_user = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let user = before.trim_end_matches(is_user);
+        out.push_str(user.strip_suffix(MARK).unwrap_or(user));
+        out.push_str(MARK);
+        rest = &rest[at + password.len()..];
+    }
+    out + rest
 }

@@ -8,6 +8,7 @@ mod running;
 use std::collections::BTreeMap;
 
 use occ_engine::{ImageDetails, ImageStep};
+use occ_image::secrets::LayerSearch;
 use serde::Serialize;
 
 pub(crate) use self::compare::{Difference, Expectation};
@@ -66,8 +67,10 @@ pub(crate) struct Identity {
     pub(crate) layers: Vec<String>,
     /// How it was made, the first step first, without secrets.
     pub(crate) history: Vec<Step>,
-    /// Where secrets are in it, without the secrets.
+    /// Where secrets are in what it says of itself, without the secrets.
     pub(crate) credentials: Vec<Credential>,
+    /// What was found in the files of its layers; nothing where they were not searched.
+    pub(crate) layer_search: Option<LayerSearch>,
     /// The sandbox that runs it, where one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sandbox: Option<Running>,
@@ -133,8 +136,15 @@ impl Identity {
             layers: details.facts.layers,
             history,
             credentials: search.found,
+            layer_search: None,
             sandbox: None,
         }
+    }
+
+    /// Returns every place where a secret is.
+    pub(crate) fn places_of_secrets(&self) -> impl Iterator<Item = String> {
+        let in_layers = self.layer_search.iter().flat_map(|search| &search.found);
+        self.credentials.iter().map(ToString::to_string).chain(in_layers.map(ToString::to_string))
     }
 
     /// Returns the digests that registries know it by.

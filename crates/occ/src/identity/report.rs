@@ -1,5 +1,9 @@
 //! An identity as a person reads it.
 
+use std::fmt::Write as _;
+
+use occ_image::secrets::LayerSearch;
+
 use super::{Identity, Outcome};
 
 /// Returns the lines of an identity.
@@ -43,6 +47,9 @@ pub(crate) fn text(identity: &Identity) -> String {
     }));
     let found = &identity.credentials;
     lines.extend(found.iter().map(|found| ("Credential", format!("in the {found}"))));
+    let in_layers = identity.layer_search.iter().flat_map(|search| &search.found);
+    lines.extend(in_layers.map(|found| ("Credential", format!("in {found}"))));
+    lines.push(("Searched", searched(identity.layer_search.as_ref())));
     if let Some(sandbox) = &identity.sandbox {
         lines.push(("Sandbox", format!("{} ({})", sandbox.container, sandbox.state)));
         lines.extend(sandbox.checks.iter().map(|check| {
@@ -57,6 +64,29 @@ pub(crate) fn text(identity: &Identity) -> String {
     let line =
         |(name, value): &(&str, String)| format!("{:<13}{}\n", format!("{name}:"), plain(value));
     lines.iter().map(line).collect()
+}
+
+/// Returns where secrets were looked for, and where not.
+fn searched(layers: Option<&LayerSearch>) -> String {
+    let said = "environment, labels, command, health check and history";
+    let Some(LayerSearch { layers, files, larger, samples, found, more }) = layers else {
+        return format!("{said}; not the files of the layers (--search-layers)");
+    };
+    let mut searched = format!("{said}; {files} files in {layers} layers");
+    if *larger > 0 {
+        write!(searched, ", not {larger} larger than 1 MiB").expect("a text takes texts");
+    }
+    if *samples > 0 {
+        let left_out =
+            ", leaving out what looks like a secret in tests and documentation of packages";
+        write!(searched, "{left_out} ({samples} files)").expect("a text takes texts");
+    }
+    if *more > 0 {
+        let (more, listed) = (more, found.len());
+        write!(searched, "; {more} more secrets than the {listed} listed")
+            .expect("a text takes texts");
+    }
+    searched
 }
 
 fn words(words: &[String]) -> String {

@@ -4,6 +4,7 @@ use occ_engine::{
     ContainerId, ContainerState, Engine as _, FakeEngine, FakeImage, FileChange, FileChangeKind,
     HealthCheck, ImageId, Phase,
 };
+use occ_image::secrets::Found;
 use occ_oci::Digest;
 use occ_sandbox::{Drift, Owner, Record};
 use serde_json::{Value, json};
@@ -87,6 +88,71 @@ fn a_name_without_a_value_is_no_secret_and_ordinary_words_are_none() {
         "history": [{ "created_by": "tool: opencode 1.18.33 from npm" }],
     });
     assert_eq!(identity(&clean).credentials, []);
+}
+
+#[test]
+fn history_that_says_where_a_secret_comes_from_has_none() {
+    let found = |step: &str| {
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "history": [{ "created_by": step }],
+        });
+        identity(&config).credentials.len()
+    };
+    for step in [
+        "ARG NPM_TOKEN",
+        "ENV GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D",
+        "RUN --mount=type=secret,id=npm_token NPM_TOKEN=$(cat /run/secrets/npm_token) npm ci",
+        "RUN npm config set //npm.example/:_authToken=$NPM_TOKEN && npm ci",
+        "RUN git clone https://x:${TOKEN}@git.example/a && git clone https://$TOKEN@git.example/b",
+        "RUN curl -H \"Authorization: Bearer $TOKEN\" https://a.example && curl -u x:$TOKEN https://a.example",
+        "RUN useradd -u 1000:1000 x && curl https://a.example",
+        "COPY --chown=1000:1000 token.txt /app # buildkit",
+    ] {
+        assert_eq!(found(step), 0, "{step}");
+    }
+    for step in [
+        "RUN |2 A=b NPM_TOKEN=geheim /bin/sh -c npm ci # buildkit",
+        "RUN npm config set //npm.example/:_authToken=geheim",
+        "RUN git clone https://x:geheim@git.example/a",
+        "RUN curl -u x:geheim https://a.example",
+        "RUN curl -H \"Authorization: Bearer geheim\" https://a.example",
+        "RUN echo $HOME && export API_KEY=geheim",
+        "RUN echo costs 5$ && export API_KEY=geheim",
+    ] {
+        assert_eq!(found(step), 1, "{step}");
+    }
+    assert_eq!(found(&format!("RUN echo {TOKEN} > /etc/token")), 1);
+}
+
+#[test]
+fn it_is_said_whether_the_layers_were_searched_and_what_was_found() {
+    let mut identity = identity(&config());
+    let shown = text(&identity);
+    assert!(
+        shown.contains("and history; not the files of the layers (--search-layers)"),
+        "{shown}"
+    );
+    let found = Found {
+        number: 2,
+        layer: Digest::sha256(b"layer"),
+        path: "/root/\u{1b}.npmrc".to_owned(),
+        kind: "npm-login",
+        hint: "_auth".to_owned(),
+        removed_later: true,
+    };
+    let search =
+        LayerSearch { layers: 2, files: 9, larger: 3, samples: 1, found: vec![found], more: 4 };
+    identity.layer_search = Some(search);
+    let shown = text(&identity);
+    for part in [
+        "in layer 2, /root/\\u{1b}.npmrc: npm-login (_auth), removed by a later layer",
+        "9 files in 2 layers, not 3 larger than 1 MiB",
+        "packages (1 files)",
+        "4 more secrets than the 1 listed",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(identity.places_of_secrets().count(), identity.credentials.len() + 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{PolicyArgs, report};
 use crate::commands::gathered::observed;
+use crate::commands::identity::SearchArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,8 +24,10 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "IMAGE|INSTANCE")]
     what: Option<String>,
     /// Judge by the facts in this file, and look at no image
-    #[arg(long, value_name = "FILE", conflicts_with = "what")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "search_layers"])]
     facts: Option<PathBuf>,
+    #[command(flatten)]
+    search: SearchArgs,
     /// Judge for this environment only
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -37,7 +40,7 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure
     args.environment.as_deref().map(|name| judge.policy.environment(name)).transpose()?;
     let facts = match &args.facts {
         Some(path) => read_facts(path)?,
-        None => observed(args.what.as_deref(), context)?,
+        None => observed(args.what.as_deref(), args.search, context)?,
     };
     let verdicts = match &args.environment {
         Some(name) => vec![judge.policy.judge_for(judge.policy.environment(name)?, &facts)],

@@ -4,6 +4,7 @@ use occ_engine::{Docker, ImageId};
 use occ_policy::{Environment, Facts, Policy, Verdict};
 
 use crate::commands::gathered::gather;
+use crate::commands::identity::SearchArgs;
 use crate::commands::target::Asked;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -42,7 +43,8 @@ impl Permit {
         engine: &Docker,
         context: &Context,
     ) -> Result<(), Failure> {
-        let facts = gather(&Asked::Id(image.clone()), &context.home(), engine, context).await?;
+        let (image, home) = (Asked::Id(image.clone()), context.home());
+        let facts = gather(&image, SearchArgs::SHALLOW, &home, engine, context).await?;
         let verdict = self.judge(&facts);
         let name = &self.environment.name;
         if verdict.is_approved() {

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use occ_oci::Digest;
 use occ_testkit::Bench;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::running;
 use crate::places::bench;
@@ -119,6 +120,111 @@ fn secrets_in_an_image_are_found_and_their_values_shown_nowhere() {
         .code(3)
         .says("not as it should be: ")
         .prints("Difference:  id: expected");
+}
+
+/// An archive of files.
+fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, path, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+/// Loads an image with a secret in a layer that another takes away, in its history and in its environment.
+fn leaky_layers(bench: &Bench) -> Leaky<'_> {
+    let name = format!("occ-identity-layers-{}:1", bench.instance());
+    // Put together here, so that nobody who searches this repository for secrets finds one.
+    let token = format!("ghp_{}", "q8ZrT0vLw2KsYd5Hb7NcXe9Jm1Pf4Ug6Ai3W");
+    let script = format!("git clone https://x:{token}@git.example/a\n");
+    let below = tarred(&[
+        ("root/.netrc", b"machine a.example login x password geheim-3"),
+        ("srv/build.sh", script.as_bytes()),
+        ("srv/app.txt", b"nothing to see"),
+    ]);
+    let above = tarred(&[("root/.wh..netrc", b"")]);
+    let config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": { "Env": ["API_KEY=geheim-1"] },
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [Digest::sha256(&below), Digest::sha256(&above)],
+        },
+        "history": [
+            { "created_by": "RUN |1 NPM_TOKEN=geheim-2 /bin/sh -c make # buildkit" },
+            { "created_by": "RUN --mount=type=secret,id=x TOKEN=$(cat /run/secrets/x) rm /root/.netrc" },
+        ],
+    });
+    let manifest =
+        json!([{ "Config": "c.json", "RepoTags": [name], "Layers": ["1.tar", "2.tar"] }]);
+    let archive = tarred(&[
+        ("c.json", config.to_string().as_bytes()),
+        ("1.tar", &below),
+        ("2.tar", &above),
+        ("manifest.json", manifest.to_string().as_bytes()),
+    ]);
+    bench.api().post_archive("/images/load", &archive).success();
+    Leaky { bench, name }
+}
+
+#[test]
+fn secrets_in_layers_are_found_also_where_a_later_layer_removes_them_and_our_own_image_has_none() {
+    let bench = bench();
+    let leaky = leaky_layers(&bench);
+    let shallow = bench.run(["identity", &leaky.name]).success();
+    let shallow = shallow.prints("not the files of the layers (--search-layers)");
+    assert!(!shallow.stdout.contains("netrc:"), "{}", shallow.stdout);
+    let shallow = bench.run(["identity", &leaky.name, "--json"]).success();
+    assert_eq!(shallow.data()["identity"]["layer_search"], Value::Null);
+
+    let run = bench.run(["identity", &leaky.name, "--search-layers", "--json"]).success();
+    assert!(!run.stdout.contains("geheim") && !run.stdout.contains("q8ZrT0"), "{}", run.stdout);
+    let identity = run.data()["identity"].clone();
+    let places: Vec<&str> = identity["credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["place"].as_str().unwrap())
+        .collect();
+    assert_eq!(places, ["environment", "history, step 1"]);
+    let lower = &identity["layers"][0];
+    let found = |path, kind, hint, removed: bool| {
+        json!({
+            "number": 1, "layer": lower, "path": path, "kind": kind, "hint": hint,
+            "removed_later": removed,
+        })
+    };
+    let expected = json!([
+        found("/root/.netrc", "netrc", "a.example", true),
+        found("/srv/build.sh", "github-token", "ghp_…", false),
+    ]);
+    assert_eq!(identity["layer_search"]["found"], expected);
+    let text = bench.run(["identity", &leaky.name, "--search-layers"]).success();
+    let text = text
+        .prints("in layer 1, /root/.netrc: netrc (a.example), removed by a later layer")
+        .prints("3 files in 2 layers");
+    assert!(!text.stdout.contains("geheim") && !text.stdout.contains("q8ZrT0"), "{}", text.stdout);
+
+    // What was found before is no difference to what was not looked for, and rules judge by it.
+    let saved = bench.folder().join("identity.json");
+    fs::write(&saved, &run.stdout).unwrap();
+    bench.run(["identity", &leaky.name, "--expect", saved.to_str().unwrap()]).success();
+    let explain = ["policy", "explain", &leaky.name, "--search-layers", "--json"];
+    let facts = bench.run(explain).success().data()["facts"].to_string();
+    assert!(facts.contains("layer 1, /srv/build.sh: github-token (ghp_…)"), "{facts}");
+
+    let ours = bench.run(["version", "--json"]).success().data()["image"].clone();
+    let ours = ours.as_str().unwrap();
+    let clean = bench.run(["identity", ours, "--search-layers", "--json"]).success().data();
+    let searched = &clean["identity"]["layer_search"];
+    assert_eq!(searched["found"], json!([]), "{searched}");
+    assert!(searched["files"].as_u64().unwrap() > 1000, "{searched}");
 }
 
 #[test]
