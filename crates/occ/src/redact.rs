@@ -174,15 +174,13 @@ fn value_after(text: &str, name: &str) -> Option<(usize, usize)> {
 
 /// `curl -u NAME:WORD`; for other programs such a word is a user and a group.
 fn logins(text: &str) -> String {
-    if !text.contains("curl ") {
-        return text.to_owned();
-    }
-    let mut follows = false;
+    let (mut is_curl, mut follows) = (false, false);
     let shown = text.split_inclusive(char::is_whitespace).map(|word| {
         let bare = word.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c));
         let is_login = bare.split_once(':').is_some_and(|(_, word)| !word.is_empty());
         let secret = follows && is_login;
-        follows = ["-u", "--user", "--proxy-user"].contains(&bare);
+        is_curl = bare == "curl" || is_curl && !["&&", "||", "|", ";"].contains(&bare);
+        follows = is_curl && ["-u", "--user", "--proxy-user"].contains(&bare);
         if secret { word.replacen(bare, MARK, 1) } else { word.to_owned() }
     });
     shown.collect()

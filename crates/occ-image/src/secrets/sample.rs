@@ -38,11 +38,15 @@ const NAMES: [&str; 8] =
 pub(super) fn is_sample(path: &str) -> bool {
     let small = path.to_ascii_lowercase();
     let (folders, name) = small.rsplit_once('/').unwrap_or(("", &small));
-    let mut folders = folders.split('/');
+    let folders = folders.split('/');
     let installed = INSTALLED_AT.iter().any(|start| small.starts_with(start))
         || folders.clone().any(|folder| INSTALLED_IN.contains(&folder));
+    let parts: Vec<&str> = folders.collect();
+    // Go's own sources have the keys of their tests beside them.
+    let is_go = |pair: &[&str]| pair[0].starts_with("go") && pair[1] == "src";
     installed
-        && (folders.any(|folder| FOLDERS.contains(&folder))
+        && (parts.iter().any(|folder| FOLDERS.contains(folder))
+            || parts.windows(2).any(is_go)
             || NAMES.iter().any(|part| name.contains(part)))
 }
 
@@ -58,6 +62,7 @@ mod tests {
             "home/a/app/node_modules/tls/test/fixtures/key.pem",
             "opt/venv/lib/python3.13/site-packages/tornado/test/test.key",
             "usr/local/go/src/crypto/tls/handshake_test.go",
+            "usr/share/go-1.24/src/crypto/x509/platform_root_key.pem",
             "usr/local/lib/node_modules/npm/README.md",
         ] {
             assert!(is_sample(path), "{path}");
@@ -68,6 +73,8 @@ mod tests {
             "app/test/.env",
             "usr/lib/node_modules/tool/lib/key.pem",
             "etc/ssl/private/key.pem",
+            "usr/share/tool/src/key.pem",
+            "home/a/go/src/key.pem",
             "test",
         ] {
             assert!(!is_sample(path), "{path}");
