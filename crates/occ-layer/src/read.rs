@@ -120,7 +120,6 @@ pub fn entries_with_starts<B>(
             return Ok(ControlFlow::Break(with));
         }
     }
-    drop(reading);
     allowance.lift();
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(ControlFlow::Continue(()))
@@ -178,14 +177,12 @@ fn convert<R: Read>(
     start: &mut Vec<u8>,
 ) -> Result<LayerEntry, ReadError> {
     let said = text(&entry.path_bytes())?;
-    let (path, kind) = match whiteout(&said)? {
-        Some(hidden) => hidden,
-        None => {
-            let path = place(&said)?;
-            let wanted = |size| wanted(&path, size);
-            let kind = kind(entry, &said, wanted, start)?;
-            (path, kind)
-        }
+    let (path, kind) = if let Some(hidden) = whiteout(&said)? {
+        hidden
+    } else {
+        let path = place(&said)?;
+        let kind = kind(entry, &said, |size| wanted(&path, size), start)?;
+        (path, kind)
     };
     if path.is_empty() && !matches!(kind, EntryKind::Folder | EntryKind::Opaque) {
         return Err(TreeError::Path(path).into());

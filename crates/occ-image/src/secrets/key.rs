@@ -1,4 +1,4 @@
-//! Private keys as texts: PEM (RFC 7468), OpenSSH's and OpenPGP's forms of it, and PuTTY's.
+//! Private keys as texts: PEM (RFC 7468), the forms of OpenSSH and of `OpenPGP`, and that of `PuTTY`.
 
 use super::made_up::is_made_up;
 use super::sight::Sight;

@@ -51,7 +51,7 @@ const fn shape(
     Shape { kind, start, of, length, has }
 }
 
-/// What stands in OpenAI's keys, their name in base64.
+/// What stands in keys of `OpenAI`, the name in base64.
 const OPENAI: &str = "T3BlbkFJ";
 
 const SHAPES: [Shape; 29] = [

@@ -11,8 +11,8 @@ use occ_image::{Blob, BuildError, BuildPlan, Compression, Image, Layer, LayerKey
 use occ_oci::{DiffId, Digest, LayerDigest, Platform, Repository};
 use occ_registry::{Cause, Client, Patience, Registries, Settings};
 use occ_release::{
-    Channel, Event, Journal, Judged, Measure, Objection, Ports, Press, ReleasePlan, Scanned, Smoked,
-    Source, Staged, Stopped, Trust, Wish, build_plans, lint, look,
+    Channel, Event, Journal, Judged, Measure, Objection, Ports, Press, ReleasePlan, Scanned,
+    Smoked, Source, Staged, Stopped, Trust, Wish, build_plans, lint, look,
 };
 use occ_testkit::{FakeRegistry, Referring};
 use occ_trust::{Builder, Bundle, Policy, SigningKey, SigningWith, ToSign, TrustRoot, sign};

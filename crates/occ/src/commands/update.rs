@@ -7,8 +7,8 @@ use occ_engine::{Docker, Engine as _, ImageId};
 use occ_image::Size;
 use occ_sandbox::pull::{PullError, Wanted, find, lacking, platform_of};
 use occ_sandbox::{
-    Acquire, ApplyError, Cause, Change, Event, ImageBuilder, ImageSource, Lock, Outcome, Plan, Question,
-    SandboxSpec, acquire, apply, drift, plan_change,
+    Acquire, ApplyError, Cause, Change, Event, ImageBuilder, ImageSource, Lock, Outcome, Plan,
+    Question, SandboxSpec, acquire, apply, drift, plan_change,
 };
 use serde_json::json;
 
