@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::Duration;
 
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder};
@@ -24,6 +25,8 @@ use crate::image::{Event, ImageId, Observer};
 
 const LOADING: &str = "loading an image";
 const SAVING: &str = "exporting an image";
+/// Bytes in a second that the slowest disk takes which is worth waiting for.
+const SLOWEST: u64 = 4 << 20;
 
 impl Docker {
     pub(super) async fn observe_image(&self, name: &str) -> Result<Option<ImageFacts>, Error> {
@@ -86,8 +89,9 @@ impl Docker {
             .uri(format!("/images/{}/get", encoded(&image.id.0)))
             .body(body_full(Bytes::new()))
             .map_err(|error| broken(SAVING, error))?;
-        // It is silent until it has looked through the layers.
-        let asked = tokio::time::timeout(ACT, self.wire.request(request)).await;
+        // It is silent until it has written the layers to its own disk.
+        let patience = ACT + Duration::from_secs(image.size / SLOWEST);
+        let asked = tokio::time::timeout(patience, self.wire.request(request)).await;
         let response = asked.map_err(|elapsed| broken(SAVING, elapsed))??;
         match response.status() {
             status if status.is_success() => Ok(Some(body_of(response, SAVING))),
