@@ -3,6 +3,8 @@
 //! They are for reading. Nothing here judges them: a figure over its budget is written down like any
 //! other.
 
+mod builder;
+mod docker;
 mod figure;
 pub(crate) mod images;
 mod machine;
@@ -73,6 +75,10 @@ fn release_build() -> Outcome<PathBuf> {
     let this = std::env::current_exe()?;
     let target = this.parent().and_then(Path::parent).ok_or("this program lies nowhere")?;
     Ok(target.join("release").join("occ"))
+}
+
+fn text(path: &Path) -> Outcome<&str> {
+    Ok(path.to_str().ok_or("a folder's name is no text")?)
 }
 
 fn measure(sandbox: &Sandbox, args: &BenchArgs, size: u64) -> Outcome<Vec<Figure>> {

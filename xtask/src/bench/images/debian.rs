@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use occ_image::{Architecture, Lock, Recipe};
 
-use super::builder::Builder;
-use super::{text, time};
+use super::time;
 use crate::Outcome;
+use crate::bench::builder::Builder;
 use crate::bench::sandbox::output;
+use crate::bench::text;
 
 const HERE: Architecture =
     if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::Amd64 };

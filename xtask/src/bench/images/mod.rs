@@ -2,7 +2,6 @@
 //!
 //! Like their sisters they are for reading, and nothing here judges them.
 
-mod builder;
 mod debian;
 mod dockerfiles;
 mod page;
@@ -15,15 +14,15 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use self::builder::Builder;
 use self::debian::PlainDebian;
 use self::dockerfiles::Dockerfiles;
 use self::page::Row;
 use self::stored::Stored;
+use super::builder::Builder;
 use super::machine::{self, Machine};
-use super::release_build;
 use super::sandbox::output;
 use super::timing::{Samples, interleaved};
+use super::{release_build, text};
 use crate::{Outcome, say};
 
 /// What to measure, and when it is.
@@ -166,8 +165,4 @@ fn time(command: &mut Command) -> Outcome<Duration> {
     let begun = Instant::now();
     output(command)?;
     Ok(begun.elapsed())
-}
-
-fn text(path: &Path) -> Outcome<&str> {
-    Ok(path.to_str().ok_or("a folder's name is no text")?)
 }

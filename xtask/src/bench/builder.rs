@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::sandbox::output;
 use super::text;
 use crate::Outcome;
-use crate::bench::sandbox::output;
 
 /// A release build and its cache.
 pub(super) struct Builder {
