@@ -47,6 +47,10 @@ bench-registries:
 bench-images:
     cargo build --release --locked -p occ && cargo build --release --locked -p occ-layer --example limit && cargo xtask bench-images --date "$(date +%F)"
 
+# measure releases beside the same images released with Dockerfiles (half an hour; needs Docker, docker-registry, mmdebstrap, npm); the figures go to docs/benchmarks-releases.md
+bench-releases:
+    cargo build --release --locked -p occ && cargo xtask bench-releases --date "$(date +%F)"
+
 # licences, sources, duplicates and who may lean on whom
 deny:
     cargo deny --all-features --locked check bans licenses sources

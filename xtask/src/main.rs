@@ -39,6 +39,8 @@ enum Command {
     BenchImages(bench::images::ImagesArgs),
     /// Measure how images are pulled, copied and verified; write docs/benchmarks-registries.md
     BenchRegistries(bench::registries::RegistriesArgs),
+    /// Measure releases beside the same images released with Dockerfiles; write docs/benchmarks-releases.md
+    BenchReleases(bench::releases::ReleasesArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args, &root()),
         Command::BenchImages(args) => bench::images::run(&args, &root()),
         Command::BenchRegistries(args) => bench::registries::run(&args, &root()),
+        Command::BenchReleases(args) => bench::releases::run(&args, &root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -97,6 +97,11 @@ impl Builder {
         self.workshop().join("layers").join(format!("{}.{form}", layer.key))
     }
 
+    /// Returns the folder of the cache.
+    pub(super) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// Returns the folder of the workshop in the cache.
     pub(super) fn workshop(&self) -> PathBuf {
         self.cache.join("opencode-cloud/workshop-v2")

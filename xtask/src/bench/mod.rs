@@ -11,6 +11,7 @@ mod machine;
 mod page;
 pub(crate) mod registries;
 mod registry;
+pub(crate) mod releases;
 mod sandbox;
 mod server;
 mod timing;

@@ -32,29 +32,8 @@ impl Registry {
     /// Starts it.
     pub(super) fn start() -> Outcome<Self> {
         let folder = TempDir::new()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let data = folder.path().join("data");
-        let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-             http: {{addr: \"127.0.0.1:{port}\"}}\n",
-            data.display()
-        );
-        let file = folder.path().join("config.yml");
-        fs::write(&file, config)?;
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(file).env("OTEL_TRACES_EXPORTER", "none");
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.map_err(|error| {
-            format!("docker-registry: {error}\nhint: apt-get install docker-registry")
-        })?;
-        let deadline = Instant::now() + Duration::from_secs(15);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > deadline {
-                return Err("docker-registry does not listen".into());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(Self { port, child, _folder: folder })
+        let port = free_port()?;
+        Ok(Self { port, child: serve(folder.path(), port)?, _folder: folder })
     }
 
     /// Returns the name of an image here.
@@ -65,10 +44,48 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _gone = self.child.kill();
-        let _ended = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// Returns a port that nobody listens at.
+pub(super) fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Serves the folder `data` in a folder at a port of this machine; what is asked is written into `access.log` there.
+pub(super) fn serve(folder: &Path, port: u16) -> Outcome<Child> {
+    let data = folder.join("data");
+    let config = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+         http: {{addr: \"127.0.0.1:{port}\"}}\n",
+        data.display()
+    );
+    let file = folder.join("config.yml");
+    fs::write(&file, config)?;
+    let log = File::options().create(true).append(true).open(folder.join("access.log"))?;
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(file).env("OTEL_TRACES_EXPORTER", "none");
+    let child = command.stdout(log).stderr(Stdio::null()).spawn();
+    let mut child = child.map_err(|error| {
+        format!("docker-registry: {error}\nhint: apt-get install docker-registry")
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if Instant::now() > deadline {
+            end(&mut child);
+            return Err("docker-registry does not listen".into());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(child)
+}
+
+/// Ends a registry.
+pub(super) fn end(child: &mut Child) {
+    // Gone already is as good.
+    let _gone = child.kill();
+    let _ended = child.wait();
 }
 
 /// An image in a registry, signed with a key that the sandbox's user believes.
