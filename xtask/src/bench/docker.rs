@@ -1,8 +1,12 @@
 //! What the engine's own builder is given so that it builds rendered Dockerfiles on this machine.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use super::sandbox::output;
 use super::text;
@@ -41,6 +45,62 @@ pub(super) fn remove(names: &[String]) {
     let mut command = Command::new("docker");
     command.args(["image", "rm", "--force"]).args(names).stdout(Stdio::null());
     command.stderr(Stdio::null()).status().ok();
+}
+
+/// Puts a word into the first step, by which [`forget`] finds what was built on it.
+pub(super) fn marked(dockerfile: &str, word: &str) -> Outcome<String> {
+    let (before, after) = dockerfile.split_once("\nRUN ").ok_or("no step in a Dockerfile")?;
+    Ok(format!("{before}\nRUN : {word} && {after}"))
+}
+
+/// Removes from the builder's cache the step with this word, what that stands on, and all that stands on that: what
+/// they begin with has to be nobody else's.
+pub(super) fn forget(word: &str) -> Outcome {
+    let known = Command::new(client()?)
+        .args(["system", "df", "--verbose", "--format", "{{json .BuildCache}}"])
+        .output()?;
+    let known: Vec<Value> = serde_json::from_slice(&known.stdout)?;
+    let known: Vec<Record> = known.iter().map(Record::read).collect();
+    for id in related(&known, word) {
+        let filter = format!("id={id}");
+        output(
+            Command::new(client()?)
+                .args(["builder", "prune", "--all", "--force", "--filter", &filter]),
+        )?;
+    }
+    Ok(())
+}
+
+/// What the builder remembers of a step.
+struct Record {
+    id: String,
+    parent: String,
+    description: String,
+}
+
+impl Record {
+    fn read(value: &Value) -> Self {
+        let of = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        Self { id: of("ID"), parent: of("Parent"), description: of("Description") }
+    }
+}
+
+/// Returns which records belong to a word, those first that nothing else stands on.
+fn related<'a>(known: &'a [Record], word: &str) -> Vec<&'a str> {
+    let of = |id: &str| known.iter().find(|record| record.id == id);
+    let chain = |record: &'a Record| {
+        std::iter::successors(Some(record), |below| of(&below.parent)).collect::<Vec<_>>()
+    };
+    let ground = |record: &'a Record| chain(record).last().map(|lowest| lowest.id.as_str());
+    let grounds: BTreeSet<_> =
+        known.iter().filter(|it| it.description.contains(word)).filter_map(ground).collect();
+    let mut found: Vec<_> = known
+        .iter()
+        .filter(|record| ground(record).is_some_and(|lowest| grounds.contains(lowest)))
+        .map(|record| (chain(record).len(), record.id.as_str()))
+        .collect();
+    found.sort_by_key(|(height, _)| Reverse(*height));
+    found.into_iter().map(|(_, id)| id).collect()
 }
 
 /// Makes the step that fetches opencode one that the builder has not seen.
@@ -85,7 +145,29 @@ fn mirrors() -> Outcome<[String; 2]> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_belongs_to_a_word_is_what_stands_on_the_same_ground() {
+        let record = |id: &str, parent: &str, description: &str| {
+            Record::read(&json!({ "ID": id, "Parent": parent, "Description": description }))
+        };
+        let known = [
+            record("debian", "", "from local "),
+            record("sources", "debian", "mount / from exec /bin/sh -c : word-1 && sh"),
+            record("packages", "sources", "mount / from exec /bin/sh -c apt-get"),
+            record("image", "debian", "from local "),
+            record("other", "", "from local "),
+            record("others", "other", "mount / from exec /bin/sh -c : word-2 && sh"),
+        ];
+        assert_eq!(related(&known, "word-1"), ["packages", "sources", "image", "debian"]);
+        assert_eq!(related(&known, "word-3"), Vec::<&str>::new());
+        let text = marked("FROM a\nCOPY b c\nRUN d\nRUN e\n", "word-1").expect("a step");
+        assert_eq!(text, "FROM a\nCOPY b c\nRUN : word-1 && d\nRUN e\n");
+        assert!(marked("FROM a\n", "word-1").is_err());
+    }
 
     #[test]
     fn only_the_step_of_opencode_is_another_one_each_turn() {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::place::{Bytes, Place};
 use super::recipes::{Recipe, Recipes};
 use super::single;
-use crate::Outcome;
 use crate::bench::docker::{self, VARIANTS};
 use crate::bench::sandbox::output;
+use crate::{Outcome, say};
 
 /// Contexts, registries and images of both schemes; the images are gone with this value.
 pub(super) struct Rivals<'a> {
@@ -102,6 +102,8 @@ impl<'a> Rivals<'a> {
             let context = self.context(recipe, variant);
             recipe.builder.dockerfiles(variant, &context)?;
             docker::trust_as_here(&context)?;
+            let base = context.join("Dockerfile.base");
+            fs::write(&base, docker::marked(&fs::read_to_string(&base)?, &word())?)?;
         }
         Ok(())
     }
@@ -181,7 +183,15 @@ impl Drop for Rivals<'_> {
         let tags = || VARIANTS.iter().chain(&["on", "debian"]);
         let names = tags().map(|it| self.single(it)).chain(tags().map(|it| self.split(it)));
         docker::remove(&names.collect::<Vec<_>>());
+        if let Err(error) = docker::forget(&word()) {
+            say(&format!("warning: the builder's cache keeps what was built: {error}"));
+        }
     }
+}
+
+/// Returns what this run's steps are found by.
+fn word() -> String {
+    format!("occ-bench-{}", std::process::id())
 }
 
 fn push(name: &str) -> Outcome {
