@@ -47,6 +47,13 @@ pub(super) fn remove(names: &[String]) {
     command.stderr(Stdio::null()).status().ok();
 }
 
+/// Removes all images of a repository, those too that have no tag any more.
+pub(super) fn remove_all(repository: &str) -> Outcome {
+    let ids = output(Command::new("docker").args(["image", "ls", "--quiet", repository]))?;
+    remove(&ids.lines().map(str::to_owned).collect::<Vec<_>>());
+    Ok(())
+}
+
 /// Puts a word into the first step, by which [`forget`] finds what was built on it.
 pub(super) fn marked(dockerfile: &str, word: &str) -> Outcome<String> {
     let (before, after) = dockerfile.split_once("\nRUN ").ok_or("no step in a Dockerfile")?;

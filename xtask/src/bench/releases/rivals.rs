@@ -180,11 +180,10 @@ impl<'a> Rivals<'a> {
 
 impl Drop for Rivals<'_> {
     fn drop(&mut self) {
-        let tags = || VARIANTS.iter().chain(&["on", "debian"]);
-        let names = tags().map(|it| self.single(it)).chain(tags().map(|it| self.split(it)));
-        docker::remove(&names.collect::<Vec<_>>());
-        if let Err(error) = docker::forget(&word()) {
-            say(&format!("warning: the builder's cache keeps what was built: {error}"));
+        let images = [self.single.repository("single"), self.split.repository("split")];
+        let removed = images.iter().try_for_each(|name| docker::remove_all(name));
+        if let Err(error) = removed.and_then(|()| docker::forget(&word())) {
+            say(&format!("warning: the engine keeps what was built: {error}"));
         }
     }
 }
