@@ -1,6 +1,5 @@
 //! What the engine's own builder is given so that it builds rendered Dockerfiles on this machine.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -68,14 +67,14 @@ pub(super) fn forget(word: &str) -> Outcome {
         .output()?;
     let known: Vec<Value> = serde_json::from_slice(&known.stdout)?;
     let known: Vec<Record> = known.iter().map(Record::read).collect();
-    for id in related(&known, word) {
-        let filter = format!("id={id}");
-        output(
-            Command::new(client()?)
-                .args(["builder", "prune", "--all", "--force", "--filter", &filter]),
-        )?;
+    let mine = related(&known, word);
+    if mine.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // One by one takes a quarter of an hour. The engine holds them against a pattern.
+    let filter = format!("id=\"^(?:{})$\"", mine.join("|"));
+    let prune = ["builder", "prune", "--all", "--force", "--filter", &filter];
+    output(Command::new(client()?).args(prune)).map(drop)
 }
 
 /// What the builder remembers of a step.
@@ -92,22 +91,16 @@ impl Record {
     }
 }
 
-/// Returns which records belong to a word, those first that nothing else stands on.
+/// Returns which records belong to a word.
 fn related<'a>(known: &'a [Record], word: &str) -> Vec<&'a str> {
-    let of = |id: &str| known.iter().find(|record| record.id == id);
-    let chain = |record: &'a Record| {
-        std::iter::successors(Some(record), |below| of(&below.parent)).collect::<Vec<_>>()
+    let below = |record: &&Record| known.iter().find(|other| other.id == record.parent);
+    let ground = |record: &'a Record| {
+        std::iter::successors(Some(record), below).last().map(|lowest| lowest.id.as_str())
     };
-    let ground = |record: &'a Record| chain(record).last().map(|lowest| lowest.id.as_str());
-    let grounds: BTreeSet<_> =
-        known.iter().filter(|it| it.description.contains(word)).filter_map(ground).collect();
-    let mut found: Vec<_> = known
-        .iter()
-        .filter(|record| ground(record).is_some_and(|lowest| grounds.contains(lowest)))
-        .map(|record| (chain(record).len(), record.id.as_str()))
-        .collect();
-    found.sort_by_key(|(height, _)| Reverse(*height));
-    found.into_iter().map(|(_, id)| id).collect()
+    let marked = known.iter().filter(|record| record.description.contains(word));
+    let grounds: BTreeSet<_> = marked.filter_map(ground).collect();
+    let mine = known.iter().filter(|it| ground(it).is_some_and(|id| grounds.contains(id)));
+    mine.map(|record| record.id.as_str()).collect()
 }
 
 /// Makes the step that fetches opencode one that the builder has not seen.
@@ -169,7 +162,7 @@ mod tests {
             record("other", "", "from local "),
             record("others", "other", "mount / from exec /bin/sh -c : word-2 && sh"),
         ];
-        assert_eq!(related(&known, "word-1"), ["packages", "sources", "image", "debian"]);
+        assert_eq!(related(&known, "word-1"), ["debian", "sources", "packages", "image"]);
         assert_eq!(related(&known, "word-3"), Vec::<&str>::new());
         let text = marked("FROM a\nCOPY b c\nRUN d\nRUN e\n", "word-1").expect("a step");
         assert_eq!(text, "FROM a\nCOPY b c\nRUN : word-1 && d\nRUN e\n");
