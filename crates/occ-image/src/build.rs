@@ -232,7 +232,8 @@ impl<'a> Maker<'a> {
             Work::Tool(tool) => {
                 let spool = self.cache.work_folder()?;
                 let tree = tools::tree(tool, self.workshop, &self.cache, spool.path())?;
-                vec![self.cache.put(&key, &part, form, tree)?]
+                // Its images say which opencode they have.
+                vec![self.cache.put_noting(&key, &part, form, tree, OPENCODE)?]
             }
         };
         observer(Event::Done(part));

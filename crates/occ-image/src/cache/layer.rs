@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use occ_layer::tree::LayerTree;
+use occ_layer::tree::{Kind, LayerTree};
 use occ_layer::{Compression, Packed, WriteError, compress, decompress, pack};
 use occ_oci::{Algorithm, Descriptor, DiffId, Digest, Hasher, LayerDigest, Verifying};
 use serde::{Deserialize, Serialize};
@@ -226,6 +226,30 @@ impl Cache<'_> {
         })
     }
 
+    /// Makes a layer as [`Self::put`] does, and notes the digest of a plain file in it while that is at hand: to read
+    /// it from the layer, all of it is unpacked again.
+    pub(crate) fn put_noting(
+        &self,
+        key: &LayerKey,
+        part: &Part,
+        compression: Compression,
+        tree: LayerTree,
+        path: &str,
+    ) -> Result<Layer, BuildError> {
+        let entry = tree.get(path.trim_start_matches('/'));
+        let found = match entry.map(|entry| &entry.kind) {
+            Some(Kind::File(content)) => {
+                Some(digest(content.reader()).map_err(BuildError::at(path.as_ref()))?)
+            }
+            _ => None,
+        };
+        let layer = self.put(key, part, compression, tree)?;
+        if found.is_some() {
+            self.note_file(&layer, path, found)?;
+        }
+        Ok(layer)
+    }
+
     fn keep_form(
         &self,
         key: &LayerKey,
@@ -265,16 +289,27 @@ impl Cache<'_> {
         layer: &Layer,
         path: &str,
     ) -> Result<Option<Digest>, BuildError> {
-        let note = || self.note(&layer.key).filter(|note| note.diff_id == layer.diff_id);
-        if let Some(known) = note().and_then(|note| note.files.get(path).cloned()) {
+        let note = self.note(&layer.key).filter(|note| note.diff_id == layer.diff_id);
+        if let Some(known) = note.and_then(|note| note.files.get(path).cloned()) {
             return Ok(known);
         }
         let found = layer.digest_of(path).map_err(BuildError::at(&layer.blob.path))?;
-        if let Some(mut note) = note() {
-            note.files.insert(path.to_owned(), found.clone());
+        self.note_file(layer, path, found.clone())?;
+        Ok(found)
+    }
+
+    fn note_file(
+        &self,
+        layer: &Layer,
+        path: &str,
+        found: Option<Digest>,
+    ) -> Result<(), BuildError> {
+        let note = self.note(&layer.key).filter(|note| note.diff_id == layer.diff_id);
+        if let Some(mut note) = note {
+            note.files.insert(path.to_owned(), found);
             self.write_note(&layer.key, &note, self.work_folder()?.path())?;
         }
-        Ok(found)
+        Ok(())
     }
 
     fn note(&self, key: &LayerKey) -> Option<Note> {

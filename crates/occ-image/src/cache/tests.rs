@@ -86,6 +86,25 @@ fn the_digest_of_a_file_in_a_kept_layer_is_read_once_and_noted() {
 }
 
 #[test]
+fn a_digest_that_is_noted_when_a_layer_is_made_is_the_one_that_reading_gives() {
+    let bench = Bench::new();
+    bench.with(false, |cache| {
+        let (part, form) = (Part::Guest, Compression::Gzip);
+        let read = cache.put(&key("a"), &part, form, tree("x")).expect("kept");
+        let read = cache.digest_in(&read, "/etc/file").expect("readable");
+        let noted = cache.put_noting(&key("b"), &part, form, tree("x"), "/etc/file").expect("kept");
+        // It cannot be read any more, so that what is told was noted.
+        overwrite(&noted.blob.path);
+        assert_eq!(cache.digest_in(&noted, "/etc/file").expect("noted"), read);
+        let other =
+            cache.put_noting(&key("c"), &part, form, tree("x"), "/etc/other").expect("kept");
+        assert_eq!(cache.digest_in(&other, "/etc/other").expect("readable"), None);
+        overwrite(&other.blob.path);
+        assert!(cache.digest_in(&other, "/etc/file").is_err());
+    });
+}
+
+#[test]
 fn a_kept_layer_comes_in_every_form_that_is_asked_for() {
     let bench = Bench::new();
     bench.with(false, |cache| {
