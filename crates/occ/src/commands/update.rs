@@ -104,7 +104,12 @@ async fn published(
 ) -> Result<Newest, Failure> {
     let wanted = Wanted::parse(names).map_err(PullError::from)?;
     let progress = context.terminal.progress();
-    let tell = |event: Event| progress.show(&event);
+    // Nothing is pulled; who was asked in vain is worth a line.
+    let tell = |event: Event| {
+        if matches!(event, Event::PullFailed { .. }) {
+            progress.show(&event);
+        }
+    };
     let found = find(&wanted, platform_of(engine).await?, &context.intake(), &tell).await;
     progress.clear();
     let found = found?;
