@@ -45,7 +45,8 @@ impl Machine {
     }
 }
 
-/// Waits until processors rest for nine tenths of five seconds, but no longer than `most`; says whether they did.
+/// Waits until processors rest for four fifths of five seconds, but no longer than `most`; says whether they did. Ten
+/// servers that do nothing take a seventh of two processors.
 pub(super) fn rest(most: Duration) -> Outcome<&'static str> {
     let since = Instant::now();
     while since.elapsed() < most {
@@ -53,7 +54,7 @@ pub(super) fn rest(most: Duration) -> Outcome<&'static str> {
         sleep(Duration::from_secs(5));
         let after = times()?;
         let (idle, all) = (after.0 - before.0, after.1 - before.1);
-        if idle * 10 >= all * 9 {
+        if idle * 5 >= all * 4 {
             return Ok("it is quiet");
         }
     }
