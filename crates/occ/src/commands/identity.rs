@@ -142,6 +142,8 @@ async fn search_layers(
     context: &Context,
 ) -> Result<LayerSearch, Failure> {
     let Identity { id, name, size, .. } = identity;
+    // Docker writes all of it to its own disk first.
+    context.terminal.say(&format!("The engine exports {}, which may take minutes", plain(name)));
     let archive = engine.save_image(id).await?.ok_or_else(|| absent(id))?;
     let what = format!("Searching the layers of {}", plain(name));
     saved::take(archive, (what, *size), context, search).await
