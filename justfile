@@ -47,7 +47,7 @@ bench-registries:
 bench-images:
     cargo build --release --locked -p occ && cargo build --release --locked -p occ-layer --example limit && cargo xtask bench-images --date "$(date +%F)"
 
-# measure releases beside the same images released with Dockerfiles (half an hour; needs Docker, docker-registry, mmdebstrap, npm); the figures go to docs/benchmarks-releases.md
+# measure releases beside the same images released with Dockerfiles (an hour; needs Docker, docker-registry, mmdebstrap, npm); the figures go to docs/benchmarks-releases.md
 bench-releases:
     cargo build --release --locked -p occ && cargo xtask bench-releases --date "$(date +%F)"
 
