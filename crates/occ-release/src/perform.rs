@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
-use occ_registry::{Client, Event as SendEvent, Pushed, RawManifest, copy, send};
+use occ_registry::{Cause, Client, Event as SendEvent, Pushed, RawManifest, copy, send};
 use occ_trust::{Bundle, Label, Release, Title, ToSign, attach, attach_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -120,10 +120,8 @@ impl<P: Ports> Work<'_, P> {
     ) -> Result<Value, StepError> {
         let made = self.made().await?;
         let staged = self.staged(made, variant, platform);
-        let smoked = self.press.ports.smoke(&staged).await.map_err(|source| StepError::Port {
-            what: format!("running {variant} for {platform}"),
-            source,
-        })?;
+        let smoked = self.press.ports.smoke(&staged).await;
+        let smoked = smoked.map_err(port(format!("running {variant} for {platform}")))?;
         if let Smoked::Failed { findings } = smoked {
             return Err(StepError::Smoke { variant: variant.to_owned(), platform, findings });
         }
@@ -133,10 +131,9 @@ impl<P: Ports> Work<'_, P> {
     pub(crate) async fn scan(&self, variant: &str, platform: Platform) -> Result<Value, StepError> {
         let made = self.made().await?;
         let staged = self.staged(made, variant, platform);
-        let scanned = self.press.ports.scan(&staged).await.map_err(|source| StepError::Port {
-            what: format!("looking for weaknesses of {variant} for {platform}"),
-            source,
-        })?;
+        let scanned = self.press.ports.scan(&staged).await;
+        let what = format!("looking for weaknesses of {variant} for {platform}");
+        let scanned = scanned.map_err(port(what))?;
         let critical = scanned.weaknesses.iter().filter(|weakness| weakness.critical);
         let names: Vec<String> =
             critical.map(|it| format!("{} in {}", it.name, it.package)).collect();
@@ -153,10 +150,8 @@ impl<P: Ports> Work<'_, P> {
     ) -> Result<Value, StepError> {
         let made = self.made().await?;
         let staged = self.staged(made, variant, platform);
-        let judged = self.press.ports.judge(&staged).await.map_err(|source| StepError::Port {
-            what: format!("judging {variant} for {platform}"),
-            source,
-        })?;
+        let judged = self.press.ports.judge(&staged).await;
+        let judged = judged.map_err(port(format!("judging {variant} for {platform}")))?;
         if let Judged::Prohibited { environment, reasons } = judged {
             let variant = variant.to_owned();
             return Err(StepError::Prohibited { variant, platform, environment, reasons });
@@ -182,10 +177,6 @@ impl<P: Ports> Work<'_, P> {
 
     pub(crate) async fn sign(&self) -> Result<Value, StepError> {
         let made = self.made().await?;
-        let port = |what: &str| {
-            let what = what.to_owned();
-            move |source| StepError::Port { what, source }
-        };
         let builder = self.press.ports.builder().await.map_err(port("naming who builds"))?;
         let said = statements(&self.plan, made, self.press.source.lock, &builder)?;
         let mut signed = 0;
@@ -202,8 +193,7 @@ impl<P: Ports> Work<'_, P> {
             return Ok(bundle);
         }
         let signed = self.press.ports.sign(statement).await;
-        let bundle =
-            signed.map_err(|source| StepError::Port { what: format!("signing {name}"), source })?;
+        let bundle = signed.map_err(port(format!("signing {name}")))?;
         self.journal.borrow().keep(name, bundle.bytes())?;
         Ok(bundle)
     }
@@ -215,9 +205,7 @@ impl<P: Ports> Work<'_, P> {
 
     pub(crate) async fn attach(&self, place: &Client) -> Result<Value, StepError> {
         let made = self.made().await?;
-        let builder = self.press.ports.builder().await;
-        let builder = builder
-            .map_err(|source| StepError::Port { what: "naming who builds".to_owned(), source })?;
+        let builder = self.press.ports.builder().await.map_err(port("naming who builds"))?;
         let mut bundles = Vec::new();
         for said in statements(&self.plan, made, self.press.source.lock, &builder)? {
             let bundle = self.sign_one(&said.name, &said.statement).await?;
@@ -410,6 +398,12 @@ impl<P: Ports> Work<'_, P> {
             now: trust.now,
         }
     }
+}
+
+/// Returns what it means that something from outside fails.
+fn port(what: impl Into<String>) -> impl FnOnce(Cause) -> StepError {
+    let what = what.into();
+    move |source| StepError::Port { what, source }
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(facts: &Value) -> Result<T, StepError> {

@@ -91,6 +91,12 @@ fn pol_006_a_sandbox_that_runs_is_what_was_recorded_and_locked_until_somebody_ch
     bench.run(["identity"]).code(3).prints("/etc/more (added)");
 }
 
+/// Returns where credentials were found.
+fn places(identity: &Value) -> Vec<&str> {
+    let found = identity["credentials"].as_array().unwrap().iter();
+    found.map(|found| found["place"].as_str().unwrap()).collect()
+}
+
 #[test]
 fn secrets_in_an_image_are_found_and_their_values_shown_nowhere() {
     let bench = bench();
@@ -98,12 +104,7 @@ fn secrets_in_an_image_are_found_and_their_values_shown_nowhere() {
     let run = bench.run(["identity", &leaky.name, "--json"]).success();
     assert!(!run.stdout.contains("geheim"), "{}", run.stdout);
     let identity = run.data()["identity"].clone();
-    let places: Vec<&str> = identity["credentials"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|found| found["place"].as_str().unwrap())
-        .collect();
+    let places = places(&identity);
     assert!(places.contains(&"environment") && places.contains(&"command"), "{places:?}");
     assert_eq!(identity["base"]["name"], "oven/bun:1.3.4");
     let text =
@@ -186,12 +187,7 @@ fn secrets_in_layers_are_found_also_where_a_later_layer_removes_them_and_our_own
     let run = bench.run(["identity", &leaky.name, "--search-layers", "--json"]).success();
     assert!(!run.stdout.contains("geheim") && !run.stdout.contains("q8ZrT0"), "{}", run.stdout);
     let identity = run.data()["identity"].clone();
-    let places: Vec<&str> = identity["credentials"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|found| found["place"].as_str().unwrap())
-        .collect();
+    let places = places(&identity);
     assert_eq!(places, ["environment", "history, step 1"]);
     let lower = &identity["layers"][0];
     let found = |path, kind, hint, removed: bool| {
