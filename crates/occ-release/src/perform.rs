@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
 use occ_registry::{Cause, Client, Event as SendEvent, Pushed, RawManifest, copy, send};
@@ -312,7 +313,7 @@ impl<P: Ports> Work<'_, P> {
         let manifest = envelope(&bytes)?;
         let bundle = self.bundle(RECEIPT_SIGNATURE)?;
         let bundle = bundle.ok_or_else(|| StepError::Changed(RECEIPT_SIGNATURE.to_owned()))?;
-        for place in self.press.places {
+        let bring = async |place: &Client| {
             for blob in manifest.parts().1 {
                 let mut source = if blob.size == bytes.len() as u64 {
                     bytes.clone()
@@ -323,8 +324,9 @@ impl<P: Ports> Work<'_, P> {
             }
             place.push_manifest(&manifest).await?;
             attach(place, &bundle, &[&manifest], self.plan.created).await?;
-            self.release(&[]).verify(place, &manifest).await?;
-        }
+            self.release(&[]).verify(place, &manifest).await.map_err(StepError::from)
+        };
+        try_join_all(self.press.places.iter().map(bring)).await?;
         Ok(manifest)
     }
 

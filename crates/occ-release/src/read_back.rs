@@ -65,22 +65,25 @@ pub async fn read_back(
     let mut known = BTreeSet::new();
     let release =
         Release { name, titles: &[], policy: trust.policy, root: trust.root, now: trust.now };
+    let mut manifests = Vec::new();
     for index in indexes {
-        let there = place.manifest(index.digest()).await?;
-        let mut manifests = vec![there];
+        manifests.push(place.manifest(index.digest()).await?);
         if let Document::Index(list) = index.document() {
             for child in &list.manifests {
                 manifests.push(place.described(child).await?);
             }
         }
-        for manifest in &manifests {
-            let proof = release.verify(place, manifest).await?;
-            back.signers.insert(proof.signer.to_string());
-            let needed = manifest.parts().1.into_iter().cloned();
-            blobs.extend(needed.filter(|blob| known.insert(blob.digest.clone())));
-        }
-        back.manifests += manifests.len();
     }
+    let proving = manifests.iter().map(|manifest| release.verify(place, manifest));
+    let mut proofs = stream::iter(proving).buffer_unordered(AT_ONCE);
+    while let Some(proof) = proofs.try_next().await? {
+        back.signers.insert(proof.signer.to_string());
+    }
+    for manifest in &manifests {
+        let needed = manifest.parts().1.into_iter().cloned();
+        blobs.extend(needed.filter(|blob| known.insert(blob.digest.clone())));
+    }
+    back.manifests = manifests.len();
     let looked = stream::iter(blobs).map(|blob| look(place, blob, fresh)).buffer_unordered(AT_ONCE);
     let looked: Vec<Option<u64>> = looked.try_collect().await?;
     for bytes in looked {

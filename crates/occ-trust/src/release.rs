@@ -1,5 +1,6 @@
 //! Giving images their tags: last of all, and only where they were found signed.
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use occ_oci::{ManifestDigest, Repository, Tag};
 use occ_registry::{Client, Error, RawManifest};
@@ -11,6 +12,9 @@ use crate::judge::{Case, judge};
 use crate::policy::Policy;
 use crate::root::TrustRoot;
 use crate::verdict::{Proof, Verdict};
+
+/// How many tags are asked for or given at the same time.
+const AT_ONCE: usize = 4;
 
 /// Why images do not get their tags.
 #[derive(Debug, thiserror::Error)]
@@ -126,20 +130,18 @@ impl Release<'_> {
     /// # Errors
     /// [`ReleaseError`].
     pub async fn fix(&self, places: &[Client]) -> Result<(), ReleaseError> {
-        let fixed = || self.titles.iter().filter(|title| !title.moves());
-        for place in places {
-            for title in fixed() {
-                is_free(place, title).await?;
-            }
-        }
-        for title in fixed() {
+        let look = async |(place, title)| is_free(place, title).await.map(drop);
+        side_by_side(self.everywhere(places, false).map(look)).await?;
+        // One place after the other: where somebody else was quicker at the first, the next keeps its tag free.
+        let give_free = async |title| {
             for place in places {
                 if is_free(place, title).await? {
                     give(place, title).await?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        side_by_side(self.titles.iter().filter(|title| !title.moves()).map(give_free)).await
     }
 
     /// Moves the tags that move.
@@ -147,13 +149,36 @@ impl Release<'_> {
     /// # Errors
     /// [`ReleaseError`]; those that have moved stay moved.
     pub async fn advance(&self, places: &[Client]) -> Result<(), ReleaseError> {
-        for title in self.titles.iter().filter(|title| title.moves()) {
-            for place in places {
-                give(place, title).await?;
-            }
-        }
-        Ok(())
+        side_by_side(self.everywhere(places, true).map(|(place, title)| give(place, title))).await
     }
+
+    /// Returns every tag of one sort at every place.
+    fn everywhere<'a>(
+        &'a self,
+        places: &'a [Client],
+        moves: bool,
+    ) -> impl Iterator<Item = (&'a Client, &'a Title<'a>)> {
+        let titles = self.titles.iter().filter(move |title| title.moves() == moves);
+        titles.flat_map(move |title| places.iter().map(move |place| (place, title)))
+    }
+}
+
+/// Does some work, a few pieces at a time. After a failure nothing more begins; what is under way is waited for,
+/// because nobody can tell whether a request that is given up was carried out.
+async fn side_by_side<W>(work: impl IntoIterator<Item = W>) -> Result<(), ReleaseError>
+where
+    W: Future<Output = Result<(), ReleaseError>>,
+{
+    let mut waiting = work.into_iter();
+    let mut working: FuturesUnordered<W> = waiting.by_ref().take(AT_ONCE).collect();
+    let mut ended = Ok(());
+    while let Some(done) = working.next().await {
+        ended = ended.and(done);
+        if ended.is_ok() {
+            working.extend(waiting.next());
+        }
+    }
+    ended
 }
 
 /// Returns whether a tag that never moves is to be written; not when it is there.

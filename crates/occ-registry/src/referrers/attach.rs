@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_oci::{Descriptor, ManifestDigest};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -15,6 +16,9 @@ use crate::manifest::RawManifest;
 const ROUNDS: usize = 30;
 /// How often a list must be found complete, a pause apart, before its writer goes away.
 const CONFIRMATIONS: usize = 2;
+
+/// How many manifests are put at the same time.
+const AT_ONCE: usize = 4;
 
 /// Where something that refers to a manifest is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +51,20 @@ impl Client {
         Ok(attached.first().copied().unwrap_or(Attached::ByApi))
     }
 
-    /// Attaches several manifests, in their order. All lists are waited for at the same time.
+    /// Attaches several manifests, a few at a time. All lists are waited for at the same time.
     ///
     /// # Errors
     /// As [`Client::attach`].
     pub async fn attach_all(&self, manifests: &[RawManifest]) -> Result<Vec<Attached>, Error> {
-        let (mut attached, mut unlisted) = (Vec::new(), Vec::new());
-        for manifest in manifests {
-            let put = self.put_about(manifest).await?;
-            attached.push(if put.is_some() { Attached::ByTag } else { Attached::ByApi });
-            unlisted.extend(put);
-        }
-        self.list(unlisted).await?;
+        // Whoever sends this to another thread needs futures that are there already.
+        let putting: Vec<_> = manifests.iter().map(|manifest| self.put_about(manifest)).collect();
+        let put: Vec<_> = stream::iter(putting).buffered(AT_ONCE).try_collect().await?;
+        let is_listed = |put: &Option<Unlisted>| match put {
+            Some(_) => Attached::ByTag,
+            None => Attached::ByApi,
+        };
+        let attached = put.iter().map(is_listed).collect();
+        self.list(put.into_iter().flatten().collect()).await?;
         Ok(attached)
     }
 

@@ -1,6 +1,7 @@
 //! Putting signatures where everybody finds them.
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use occ_oci::{Descriptor, DiffId, Digest, Manifest, ManifestDigest, MediaType};
 use occ_registry::{Attached, Client, Document, Error, RawManifest, Reason};
@@ -11,6 +12,8 @@ use super::legacy::LegacySignature;
 use crate::discover::{SIMPLE_SIGNING, bundle_type, legacy_tag};
 use crate::evidence::Channel;
 
+/// How many bundles are sent at the same time.
+const AT_ONCE: usize = 4;
 const ANNOTATION_CONTENT: &str = "dev.sigstore.bundle.content";
 const ANNOTATION_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 const ANNOTATION_CREATED: &str = "org.opencontainers.image.created";
@@ -76,8 +79,12 @@ pub async fn attach_all(
 ) -> Result<Vec<Attachment>, Error> {
     let (mut manifests, mut about) = (Vec::new(), Vec::new());
     push(client, &MediaType::Empty, &Bytes::from_static(Manifest::EMPTY)).await?;
+    let kind = bundle_type();
+    // Whoever sends this to another thread needs futures that are there already.
+    let sending: Vec<_> =
+        bundles.iter().map(|(bundle, _)| push(client, &kind, bundle.bytes())).collect();
+    stream::iter(sending).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     for (bundle, subjects) in bundles {
-        push(client, &bundle_type(), bundle.bytes()).await?;
         for subject in subjects {
             let made = referrer(bundle, subject, created);
             manifests.push(made.map_err(|error| wrong(client, error))?);

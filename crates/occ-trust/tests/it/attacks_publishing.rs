@@ -9,7 +9,9 @@ use occ_trust::{
 };
 use serde_json::json;
 
-use crate::bed::{Bed, Image, NAME, PATH, client, image, index, now, put, repository, tag, told};
+use crate::bed::{
+    Bed, Image, NAME, PATH, client, image, index, now, patient_client, put, repository, tag, told,
+};
 
 fn label() -> Label {
     Label { version: Some("1.2.3".to_owned()), seq: Some(7), ..Label::of(repository(NAME)) }
@@ -27,7 +29,7 @@ async fn attack_15_all_of_many_writers_find_their_signature_afterwards() {
         let old = sign_legacy(&SigningWith::Key(&key), &label(), &bed.image.manifest).await;
         keys.push(key.public().clone());
         // Each with a way of its own, as from six machines.
-        let (client, image) = (client(&bed.registry), bed.image.manifest.clone());
+        let (client, image) = (patient_client(&bed.registry), bed.image.manifest.clone());
         writers.spawn(async move {
             attach(&client, &bundle, &[&image], now()).await.expect("it is listed");
             attach_legacy(&client, &old.expect("a signature"), &image).await.expect("it is there");

@@ -53,8 +53,19 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn client(registry: &FakeRegistry) -> Client {
+    client_with(settings(), registry)
+}
+
+/// A client that really waits, as writers that know nothing of each other have to.
+pub(crate) fn patient_client(registry: &FakeRegistry) -> Client {
+    let mut settings = Settings::new(5);
+    settings.patience.settle = std::time::Duration::from_millis(400);
+    client_with(settings, registry)
+}
+
+fn client_with(settings: Settings, registry: &FakeRegistry) -> Client {
     let repository = format!("{}/{PATH}", registry.host()).parse().expect("a repository");
-    Registries::new(settings()).client(&repository).expect("a client")
+    Registries::new(settings).client(&repository).expect("a client")
 }
 
 pub(crate) fn repository(text: &str) -> Repository {
