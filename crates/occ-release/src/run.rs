@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::error::Error as _;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use occ_image::BuildPlan;
 use occ_registry::Client;
 use occ_trust::{Policy, TrustRoot};
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::StepError;
 use crate::event::{Event, Observer};
@@ -35,6 +36,8 @@ pub struct Press<'a, P> {
     pub root: &'a TrustRoot,
     /// What is needed from outside.
     pub ports: &'a P,
+    /// How many images are run at the same time: what one must do, it must do in time.
+    pub at_once: NonZeroUsize,
     /// Who is told.
     pub observer: Observer<'a>,
     /// Set when it is to stop.
@@ -58,8 +61,8 @@ pub(crate) struct Work<'a, P> {
     pub(crate) plan: ReleasePlan,
     pub(crate) journal: RefCell<&'a mut Journal>,
     pub(crate) made: OnceCell<Made>,
-    /// One image is run at a time: what it must do, it must do in time.
-    engine: Mutex<()>,
+    /// Room for images to run.
+    room: Semaphore,
 }
 
 impl<P: Ports> Press<'_, P> {
@@ -74,7 +77,7 @@ impl<P: Ports> Press<'_, P> {
             plan: journal.plan().clone(),
             journal: RefCell::new(journal),
             made: OnceCell::new(),
-            engine: Mutex::new(()),
+            room: Semaphore::new(self.at_once.get()),
         };
         work.all().await
     }
@@ -108,7 +111,7 @@ impl<P: Ports> Work<'_, P> {
     async fn one(&self, step: Step) -> Result<(), Stopped> {
         // Waiting for one's turn is no work.
         let _alone = match &step {
-            Step::Smoke { .. } => Some(self.engine.lock().await),
+            Step::Smoke { .. } => Some(self.room.acquire().await.expect("it is never closed")),
             _ => None,
         };
         let (began, clock) = (self.press.ports.now(), Instant::now());

@@ -5,7 +5,8 @@
 // on the first line and then one JSON object for each request. It ends when standard input does, so that it never
 // outlives its starter.
 //
-// What it answers depends on the last words of the user:
+// What it answers depends on the last words of the user: on what stands between <wish> and </wish>, because plugins
+// add words of their own to the user's.
 //     RUN command     calls the tool `bash`, and then says DONE: and the tool's output
 //     FAIL status     answers with this status
 //     HANG            answers nothing until the client goes away
@@ -40,7 +41,7 @@ const failed = (status) =>
 
 function answer({ messages, tools }) {
   const users = messages.filter(({ role }) => role === "user");
-  const wish = users.length ? words(users.at(-1)).trim() : "";
+  const wish = users.length ? words(users.at(-1)).match(/<wish>([^]*)<\/wish>/)?.[1] ?? "" : "";
   // A title is asked for without tools, and wants no work.
   const atWork = (tools ?? []).length > 0;
   if (atWork && wish.startsWith("FAIL ")) return failed(Number(wish.split(/\s+/)[1]));

@@ -28,6 +28,11 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What a pipe holds, in bytes.
 const PIPE: usize = 64 * 1024;
 
+/// Returns the words of a user in which it finds what it is to do, whatever a plugin adds to them.
+pub(crate) fn wish(words: &str) -> String {
+    format!("<wish>{words}</wish>")
+}
+
 /// One request to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Asked {

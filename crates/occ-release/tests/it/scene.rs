@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use occ_image::{Blob, BuildError, BuildPlan, Compression, Image, Layer, LayerKey, Lock, Recipe};
@@ -49,6 +51,10 @@ pub(crate) struct Hands {
     pub(crate) signatures: Cell<usize>,
     pub(crate) built: RefCell<Vec<LayerKey>>,
     pub(crate) smoked: RefCell<Vec<(String, Platform)>>,
+    /// How many images may run at the same time, how many do, and how many did.
+    pub(crate) at_once: Cell<NonZeroUsize>,
+    running: Cell<usize>,
+    pub(crate) most_running: Cell<usize>,
     pub(crate) now: Cell<Timestamp>,
 }
 
@@ -74,6 +80,9 @@ impl Scene {
             signatures: Cell::new(usize::MAX),
             built: RefCell::default(),
             smoked: RefCell::default(),
+            at_once: Cell::new(NonZeroUsize::MIN),
+            running: Cell::default(),
+            most_running: Cell::default(),
             now: Cell::new("2026-01-02T03:04:05Z".parse().expect("a time")),
         };
         Self {
@@ -196,6 +205,7 @@ impl Scene {
             policy: &self.policy,
             root: &self.root,
             ports: &self.hands,
+            at_once: self.hands.at_once.get(),
             observer,
             cancel: &AtomicBool::new(false),
         };
@@ -294,6 +304,10 @@ impl Ports for Hands {
 
     async fn smoke(&self, image: &Staged<'_>) -> Result<Smoked, Cause> {
         self.smoked.borrow_mut().push((image.variant.to_owned(), image.platform));
+        self.running.update(|running| running + 1);
+        self.most_running.update(|most| most.max(self.running.get()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.running.update(|running| running - 1);
         let known = self.smoke.borrow().get(image.variant).cloned();
         Ok(known.unwrap_or(Smoked::Passed { held: 42, skipped: 0 }))
     }

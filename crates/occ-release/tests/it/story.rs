@@ -1,5 +1,7 @@
 //! Releases that go well.
 
+use std::num::NonZeroUsize;
+
 use occ_release::{BaseDecision, Record, Smoked, Step, fetch_receipt, steps};
 
 use crate::scene::{Scene, VARIANTS, channel};
@@ -40,6 +42,19 @@ async fn a_release_names_everything_in_both_registries_and_proves_it() {
     let image = &receipt.variants[0].images[0];
     assert_eq!(image.layers.last().expect("layers").name, "guest");
     assert_eq!(image.tools["opencode"], version);
+}
+
+#[tokio::test]
+async fn as_many_images_run_at_once_as_may_and_no_more() {
+    for at_once in [1, 3] {
+        let scene = Scene::new();
+        scene.hands.at_once.set(NonZeroUsize::new(at_once).expect("not 0"));
+        scene.release("").await;
+        assert_eq!(
+            (scene.hands.smoked.borrow().len(), scene.hands.most_running.get()),
+            (8, at_once)
+        );
+    }
 }
 
 #[tokio::test]

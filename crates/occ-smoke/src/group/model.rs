@@ -10,7 +10,7 @@ use super::inside::said;
 use super::{Folder, forget};
 use crate::check::Check;
 use crate::fault::{Fault, demand, same};
-use crate::model::{Asked, Model, NAME};
+use crate::model::{Asked, Model, NAME, wish};
 use crate::record::Record;
 use crate::subject::Subject;
 
@@ -65,9 +65,9 @@ async fn asked(client: &Client, session: &SessionId, record: &Record<'_>) {
 pub(crate) async fn sound(
     client: &Client,
     session: &SessionId,
-    text: &str,
+    words: &str,
 ) -> Result<Message, Fault> {
-    let answer = client.prompt(session, text).await?;
+    let answer = client.prompt(session, &wish(words)).await?;
     match &answer.info.error {
         Some(trouble) => Err(Fault::Wrong(format!("the model's answer is {trouble}"))),
         None => Ok(answer),
@@ -88,7 +88,7 @@ async fn calls_tool(client: &Client, session: &SessionId) -> Result<(), Fault> {
 }
 
 async fn tells_failure(client: &Client, session: &SessionId) -> Result<(), Fault> {
-    let answer = client.prompt(session, "FAIL 400").await?;
+    let answer = client.prompt(session, &wish("FAIL 400")).await?;
     match answer.info.error {
         Some(trouble) if trouble.name == "APIError" => Ok(()),
         Some(trouble) => Err(Fault::Wrong(format!("the failure is told as {trouble}"))),
@@ -103,7 +103,7 @@ async fn looks_outside(client: &Client, session: &SessionId) -> Result<(), Fault
 }
 
 async fn is_aborted(client: &Client, session: &SessionId) -> Result<(), Fault> {
-    client.prompt_later(session, "HANG").await?;
+    client.prompt_later(session, &wish("HANG")).await?;
     until(client, session, true).await?;
     client.abort(session).await?;
     until(client, session, false).await?;

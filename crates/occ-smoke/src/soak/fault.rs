@@ -13,6 +13,7 @@ use super::entry::Entry;
 use crate::examine::examine;
 use crate::fault::{Fault, same};
 use crate::group::{await_ready, is_sound, said_by, servers, sound, until};
+use crate::model::wish;
 use crate::report::Verdict;
 use crate::subject::{Life, Subject, Wish};
 
@@ -126,7 +127,7 @@ async fn happen(
         Disturbance::RestartInPrompt => {
             let own = client.in_folder(&Course::folder(0));
             let session = own.create_session().await?;
-            own.prompt_later(&session.id, "HANG").await?;
+            own.prompt_later(&session.id, &wish("HANG")).await?;
             until(&own, &session.id, true).await?;
             life()?.stop().await?;
             *client = begin_again(course, life()?).await?;

@@ -1,6 +1,7 @@
 //! What a release needs from this machine: the workshop, an engine, a scanner, a signature.
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 
 use occ_engine::{Docker, Engine as _};
 use occ_image::{BuildError, BuildPlan, Compression, Image, Layer};
@@ -10,7 +11,7 @@ use occ_release::{Judged, Ports, Scanned, Smoked, Staged};
 use occ_sandbox::pull::{Intake, Wanted, Way, bring, find, local_name, verify};
 use occ_smoke::{Outcome, Report, Verdict, Wish};
 use occ_trust::{Builder, Bundle, Mode, ToSign, sign};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::super::signing::{SigningArgs, Tools};
 use super::super::smoke::examined;
@@ -20,6 +21,9 @@ use super::{judge, scanner};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::trust::notary;
+
+/// Most images that are run at the same time, whatever the engine has.
+const MOST_AT_ONCE: usize = 4;
 
 /// What is left out, because somebody said so aloud.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,8 @@ pub(super) struct Hands<'a> {
     permit: Option<Permit>,
     /// Names that images have in the engine only because they were run.
     brought: RefCell<Vec<String>>,
+    /// Images share layers, and one that is being brought does not see those of the other.
+    bringing: Mutex<()>,
     tools: OnceCell<Tools>,
 }
 
@@ -48,8 +54,18 @@ impl<'a> Hands<'a> {
         signing: &'a SigningArgs,
         skipped: Skipped,
     ) -> Self {
-        let (brought, tools) = (RefCell::default(), OnceCell::new());
-        Self { context, way, signing, skipped, permit: None, brought, tools }
+        let (brought, bringing, tools) = Default::default();
+        Self { context, way, signing, skipped, permit: None, brought, bringing, tools }
+    }
+
+    /// Returns how many images may run at the same time: a server keeps one processor busy.
+    pub(super) async fn at_once(&self) -> NonZeroUsize {
+        let facts = match self.context.engine() {
+            Ok(engine) => engine.facts().await.ok(),
+            Err(_) => None,
+        };
+        let processors = facts.and_then(|facts| usize::try_from(facts.cpus).ok());
+        NonZeroUsize::new(processors.unwrap_or(1).min(MOST_AT_ONCE)).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Takes out of the engine what was brought into it: not after each image, because the next one shares layers.
@@ -74,6 +90,12 @@ impl<'a> Hands<'a> {
 
     /// Brings the staged image into the engine, and examines it there.
     async fn examine(&self, image: &Staged<'_>, engine: &Docker) -> Result<Report, Failure> {
+        let target = self.bring(image, engine).await?;
+        Ok(examined(&target, engine, Wish { model: true }, self.context).await?.report)
+    }
+
+    async fn bring(&self, image: &Staged<'_>, engine: &Docker) -> Result<Target, Failure> {
+        let _alone = self.bringing.lock().await;
         let wanted = Wanted::parse(&[image.index.to_string()])
             .map_err(occ_sandbox::pull::PullError::from)?;
         let (env, way) = (self.context.env.clone(), self.way.clone());
@@ -89,8 +111,7 @@ impl<'a> Hands<'a> {
         }
         let cleared = verify(found, &intake, crate::time::moment(), &tell).await?;
         let brought = bring(&cleared, engine, &intake, &tell).await?;
-        let target = Target::Image(brought.name, Box::new(brought.image));
-        Ok(examined(&target, engine, Wish { model: true }, self.context).await?.report)
+        Ok(Target::Image(brought.name, Box::new(brought.image)))
     }
 }
 

@@ -303,6 +303,7 @@ impl Pressing<'_> {
             policy: &self.grounds.notary.policy,
             root: &self.grounds.notary.root,
             ports: &hands,
+            at_once: hands.at_once().await,
             observer: &observer,
             cancel: context.cancel.flag(),
         };
