@@ -67,9 +67,9 @@ pub async fn examine(
     Report { outcomes: record.into_outcomes(), exchanges, took: begun.elapsed() }
 }
 
-/// Everything that needs no model, one after the other: the server does one thing at a time.
+/// Everything that needs no model, one after the other, because the server does one thing at a time; only a
+/// terminal's shell starts without it.
 async fn without_model(subject: &Subject<'_>, record: &Record<'_>, folder: &group::Folder) {
     group::session(subject, record, folder).await;
-    group::server(subject, record).await;
-    group::terminal(subject, record).await;
+    tokio::join!(group::server(subject, record), group::terminal(subject, record));
 }

@@ -25,12 +25,15 @@ macro_rules! on {
     };
 }
 
-/// Every case of the suite, once per engine, and what Podman's service has no way to do.
+/// Every case of the suite, once per engine; what Podman without root can do only where the host lets it, which is
+/// control groups of version 2, a range of users of one's own and the tun device; and what Podman's service has no way
+/// to do.
 macro_rules! conformance {
-    ([$($case:ident)*] but for podman [$($other:ident)*]) => {
-        on! { fake_engine, crate::bench::fake: $($case)* $($other)* }
-        on! { docker_engine, crate::bench::docker: $($case)* $($other)* }
-        on! { podman_engine, crate::podman::podman: $($case)* }
+    ([$($case:ident)*] but for rootless podman [$($rooted:ident)*] but for podman [$($other:ident)*]) => {
+        on! { fake_engine, crate::bench::fake: $($case)* $($rooted)* $($other)* }
+        on! { docker_engine, crate::bench::docker: $($case)* $($rooted)* $($other)* }
+        on! { podman_engine, crate::podman::podman: $($case)* $($rooted)* }
+        on! { rootless_podman_engine, crate::podman::rootless: $($case)* }
     };
 }
 
@@ -57,16 +60,10 @@ conformance! { [
     the_log_can_be_cut_and_dated
     following_a_log_ends_with_the_container
     a_port_held_by_another_program_is_named
-    a_port_held_by_another_container_is_named
-    a_port_left_to_the_engine_is_told_while_it_runs
     a_volume_is_created_once_and_survives_its_container
     a_volume_in_use_stays
     a_folder_that_does_not_exist_is_refused_and_not_created
     too_little_memory_is_refused
-    a_file_put_in_can_be_taken_out_before_and_after_the_start
-    what_became_of_a_containers_files_is_told
-    a_paused_container_is_seen_and_woken
-    a_paused_container_can_be_stopped_and_removed
     a_container_that_fails_is_started_again_by_its_policy
     a_container_is_not_restarted_once_it_was_stopped
     a_program_cannot_run_in_a_container_that_does_not
@@ -76,9 +73,17 @@ conformance! { [
     what_is_in_a_volume_is_copied_out_and_in_without_anything_running
     a_path_that_is_missing_is_neither_read_nor_made
     an_archive_that_cannot_be_read_is_our_own_failure
-    what_a_container_uses_is_told_while_it_runs
     volumes_are_measured
     several_may_measure_at_the_same_time
+]
+but for rootless podman [
+    a_paused_container_is_seen_and_woken
+    a_paused_container_can_be_stopped_and_removed
+    a_port_held_by_another_container_is_named
+    a_port_left_to_the_engine_is_told_while_it_runs
+    a_file_put_in_can_be_taken_out_before_and_after_the_start
+    what_became_of_a_containers_files_is_told
+    what_a_container_uses_is_told_while_it_runs
 ]
 but for podman [
     a_container_that_could_not_start_remembers_why

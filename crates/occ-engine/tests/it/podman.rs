@@ -1,15 +1,19 @@
 //! Podman's service, started by a test with a storage, a network and a socket of its own.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use occ_engine::{ClientSettings, Docker, Engine as _};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 
 use crate::bench::{Bench, PATIENCE};
+
+/// Somebody without rights: the user `nobody` of every Linux.
+const NOBODY: u32 = 65534;
 
 /// Podman's service; dropped, it ends and nothing of it is left.
 pub(crate) struct Podman {
@@ -19,12 +23,12 @@ pub(crate) struct Podman {
 
 impl Podman {
     /// Starts the service and waits for its socket.
-    fn start() -> Self {
+    fn start(program: fn(&Path) -> Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
         configure(dir.path());
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let at = |name: &str| dir.path().join(name);
-        let service = Command::new("podman")
+        let service = program(dir.path())
             .env("CONTAINERS_CONF", at("containers.conf"))
             .arg("--root")
             .arg(at("root"))
@@ -68,11 +72,28 @@ impl Podman {
 
 impl Drop for Podman {
     fn drop(&mut self) {
-        let id = i32::try_from(self.service.id()).ok().and_then(Pid::from_raw);
-        // One that has ended already hears nothing, and needs not.
-        let _gone = kill_process(id.unwrap(), Signal::TERM);
+        // Without root it is a child that serves, and somebody else's that holds its namespace.
+        let id = self.service.id();
+        let mut ids = pids(Path::new(&format!("/proc/{id}/task/{id}/children")));
+        ids.extend(pids(&self.dir.path().join("tmp/pause.pid")));
+        ids.push(Pid::from_child(&self.service));
+        for id in &ids {
+            // One that has ended already hears nothing, and needs not.
+            let _gone = kill_process(*id, Signal::TERM);
+        }
         drop(self.service.wait());
+        let begun = Instant::now();
+        let is_there = |id: &Pid| test_kill_process(*id).is_ok();
+        while ids.iter().any(is_there) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
+}
+
+/// Reads numbers of processes.
+fn pids(file: &Path) -> Vec<Pid> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
 }
 
 /// A network of its own: bridge, addresses and rules of one service are nothing to another. Its name is its
@@ -96,9 +117,37 @@ fn configure(dir: &Path) {
     fs::write(dir.join("containers.conf"), conf).unwrap();
 }
 
+fn as_we_are(_: &Path) -> Command {
+    Command::new("podman")
+}
+
+/// Gives a folder to nobody, and returns what runs Podman as nobody in it, with what every user has.
+fn as_nobody(dir: &Path) -> Command {
+    let (home, runtime) = (dir.join("home"), dir.join("runtime"));
+    for folder in [&home, &runtime] {
+        fs::create_dir(folder).unwrap();
+    }
+    for path in [dir, &home, &runtime, &dir.join("networks"), &dir.join("containers.conf")] {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let nobody = NOBODY.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups", "podman"]);
+    command.env("HOME", home).env("XDG_RUNTIME_DIR", runtime);
+    command
+}
+
 /// Returns a bench with a Podman of its own.
 pub(crate) async fn podman() -> Bench<Docker> {
-    let service = Podman::start();
+    bench(Podman::start(as_we_are)).await
+}
+
+/// Returns a bench with a Podman of its own that has no rights. Somebody who is not root has no other.
+pub(crate) async fn rootless() -> Bench<Docker> {
+    bench(Podman::start(if geteuid().is_root() { as_nobody } else { as_we_are })).await
+}
+
+async fn bench(service: Podman) -> Bench<Docker> {
     let docker_host = Some(format!("unix://{}", service.socket().display()));
     let settings = ClientSettings { docker_host, ..ClientSettings::default() };
     Bench::with(Docker::connect(&settings).unwrap(), Some(service)).await

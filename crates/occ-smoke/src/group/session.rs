@@ -1,6 +1,7 @@
 //! A session with commands and files.
 
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use occ_opencode::{Client, Error, EventStream, Finished, Session, SessionId};
@@ -137,19 +138,32 @@ async fn needs_session(client: &Client) -> Result<(), Fault> {
 }
 
 async fn is_busy(client: &Client, session: &SessionId) -> Result<(), Fault> {
-    let second = async {
-        while !client.at_work().await?.contains(session) {
-            sleep(PAUSE).await;
-        }
-        Ok::<_, Fault>(client.shell(session, "true").await)
-    };
-    let (first, second) = tokio::join!(client.shell(session, "sleep 1"), second);
-    first?;
-    match second? {
-        Err(Error::Status { status: 409, .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => Err(Fault::wrong("two commands run in one session at once")),
+    for first in ["sleep 0.3", "sleep 3", "sleep 20"] {
+        let second = async {
+            while !client.at_work().await?.contains(session) {
+                sleep(PAUSE).await;
+            }
+            Ok::<_, Fault>(client.shell(session, "true").await)
+        };
+        let mut first = pin!(client.shell(session, first));
+        let second = tokio::select! {
+            biased;
+            // On a busy machine the second may come too late, and says nothing then.
+            ended = &mut first => {
+                ended?;
+                super::until(client, session, false).await?;
+                continue;
+            }
+            second = second => second?,
+        };
+        first.await?;
+        return match second {
+            Err(Error::Status { status: 409, .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Fault::wrong("two commands run in one session at once")),
+        };
     }
+    Err(Fault::wrong("a command ends before another can be begun beside it"))
 }
 
 async fn is_idle(events: &mut EventStream, session: &SessionId) -> Result<(), Fault> {

@@ -73,6 +73,7 @@ pub(crate) fn run(args: &ReleasesArgs, root: &Path) -> Outcome {
     let builder = &recipes.after.builder;
     let machine = Machine::look(&builder.version()?, &builder.opencode()?)?;
     let (mut rows, mut steps) = (rivals(args, &recipes, folder.path())?, Vec::new());
+    say(&page::table(&rows));
     for who in [Who::Gzip, Who::Zstd] {
         let place = folder.path().join(who.form());
         let press = Press::prepare(&occ, builder.cache(), &place, who.form())?;
@@ -147,6 +148,12 @@ fn ours(
         after.forget_packages()?;
         Ok(press.release(after, &after.version())?.0)
     })?;
+    say("Measuring a new version with every image tried");
+    let tested = turns(1..=args.long_turns, |_| {
+        press.go_back("before")?;
+        after.forget_opencode()?;
+        press.release_tested(after, &after.version())
+    })?;
     press.keep("after")?;
     say("Measuring nothing new");
     let same = turns(1..=args.turns, |_| Ok(press.release(after, &after.version())?.0))?;
@@ -157,6 +164,7 @@ fn ours(
     let mut rows = vec![
         Row::new(page::NEW, who, new.into_iter().skip(1).collect()),
         Row::new(page::FETCHED, who, fetched),
+        Row::new(page::TESTED, who, tested),
         Row::new(page::NOTHING, who, same),
         Row::new(page::FURTHER, who, again),
     ];

@@ -1,5 +1,7 @@
 //! From what a recipe says of a tool to exact packages.
 
+use std::collections::BTreeSet;
+
 use semver::Version;
 
 use super::REGISTRY;
@@ -16,7 +18,8 @@ use crate::tools::patience::patiently;
 use crate::tools::{ARCHITECTURES, kept_size};
 use crate::workshop::Workshop;
 
-/// Resolves a tool: what is locked stays where it may, the rest is the newest that the recipe allows.
+/// Resolves a tool: what is locked stays where it may, the rest is the newest that the recipe allows. Where
+/// architectures have packages of their own, that is the newest that all of them have, if they have any in common.
 pub(in crate::tools) fn resolve(
     tool: &Tool,
     package: &PerArchitecture<String>,
@@ -28,11 +31,7 @@ pub(in crate::tools) fn resolve(
     let work = cache.work_folder()?;
     let client = Client::new(workshop, work.path(), cache.context().1);
     let resolver = Resolver { tool, range, wanted, cache, client };
-    let mut chosen = Vec::new();
-    for (name, architectures) in names(package) {
-        chosen.push(resolver.package(name, &architectures)?);
-    }
-    Ok(merged(chosen))
+    Ok(merged(resolver.all(&names(package))?))
 }
 
 /// Returns each name that a package has, with the architectures on which it has it.
@@ -69,19 +68,63 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
+    /// Returns the pins for every name of the tool's package: all of them kept, or all of them chosen.
+    fn all(&self, names: &[(&str, Vec<Architecture>)]) -> Result<Vec<Vec<PackagePin>>, BuildError> {
+        let kept = names.iter().map(|(name, architectures)| self.kept(name, architectures));
+        let kept: Vec<_> = kept.collect::<Result<_, _>>()?;
+        if let Some(kept) = kept.into_iter().collect() {
+            return Ok(kept);
+        }
+        let shared = self.shared(names)?.map(|version| version.to_string());
+        let range = shared.as_deref().unwrap_or(self.range);
+        names.iter().map(|(name, architectures)| self.package(name, architectures, range)).collect()
+    }
+
+    /// Returns the newest version that several names have; one of them can be published long after the others.
+    fn shared(&self, names: &[(&str, Vec<Architecture>)]) -> Result<Option<Version>, BuildError> {
+        if names.len() < 2 {
+            return Ok(None);
+        }
+        let mut listed = self.listed(names, self.range)?;
+        if self.range.is_empty() {
+            // Without a range npm tells of each only the one that is tagged as its newest.
+            let newest = listed.iter().flatten().flatten().min();
+            let range = newest.map(|newest| format!("<={newest}"));
+            listed = self.listed(names, &range.unwrap_or_default())?;
+        }
+        let shared = listed.and_then(|listed| listed.into_iter().reduce(|a, b| &a & &b));
+        Ok(shared.and_then(|mut shared| shared.pop_last()))
+    }
+
+    /// Returns the versions in a range that each name has; nothing where one of them has none, because whoever
+    /// chooses for each says which.
+    fn listed(
+        &self,
+        names: &[(&str, Vec<Architecture>)],
+        range: &str,
+    ) -> Result<Option<Vec<BTreeSet<Version>>>, BuildError> {
+        let versions = |(name, _): &(&str, _)| {
+            let listed = Published::in_range(&self.client, name, range)?;
+            Ok(listed.into_iter().map(|it| it.version).collect())
+        };
+        match names.iter().map(versions).collect() {
+            Ok(listed) => Ok(Some(listed)),
+            Err(BuildError::NotAvailable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns the pins for one name of the tool's package, its own first.
     fn package(
         &self,
         name: &str,
         architectures: &[Architecture],
+        range: &str,
     ) -> Result<Vec<PackagePin>, BuildError> {
-        if let Some(kept) = self.kept(name, architectures)? {
-            return Ok(kept);
-        }
         let chosen = if self.tool.commands.is_empty() {
-            vec![self.newest(name, only(architectures))?]
+            vec![self.newest(name, range, only(architectures))?]
         } else {
-            let (tool, range) = (self.tool.name.as_str(), self.range);
+            let tool = self.tool.name.as_str();
             let asked = Asked { tool, name, range, architectures };
             asked.choose(&self.client, self.cache.context().0)?
         };
@@ -149,8 +192,13 @@ impl Resolver<'_> {
     }
 
     /// Chooses the newest version of a package.
-    fn newest(&self, name: &str, architecture: Option<Architecture>) -> Result<Chosen, BuildError> {
-        let listed = Published::in_range(&self.client, name, self.range)?;
+    fn newest(
+        &self,
+        name: &str,
+        range: &str,
+        architecture: Option<Architecture>,
+    ) -> Result<Chosen, BuildError> {
+        let listed = Published::in_range(&self.client, name, range)?;
         let newest = listed
             .into_iter()
             .max_by(|a, b| a.version.cmp(&b.version))

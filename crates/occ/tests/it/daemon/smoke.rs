@@ -124,9 +124,24 @@ fn sessions(bench: &Bench) -> u64 {
     }
 }
 
+/// A plugin that adds to what users say, as some do to remind the model of their ways.
+const PLUGIN: &str = "export const Reminder = async () => ({\n\
+    'experimental.chat.messages.transform': async (_, { messages }) => {\n\
+        const said = messages.findLast(({ info }) => info.role === 'user')?.parts ?? [];\n\
+        for (const part of said) if (part.type === 'text') part.text += '<reminder>Plan.</reminder>';\n\
+    },\n\
+});\n";
+
+/// Lets every project of a sandbox have the plugin.
+fn add_plugin(bench: &Bench) {
+    let write = "cd ~/.config/opencode && mkdir -p plugin && printf %s \"$1\" >plugin/reminder.js";
+    bench.run(["exec", "--", "sh", "-c", write, "sh", PLUGIN]).success();
+}
+
 #[test]
 fn a_sandbox_holds_and_is_left_as_it_was() {
     let bench = running();
+    add_plugin(&bench);
     let report = bench.folder().join("report.xml");
     let data = bench.run(["smoke", "--json", "--junit", report.to_str().unwrap()]).success().data();
     assert_eq!((&data["kind"], &data["verdict"]), (&"sandbox".into(), &"passed".into()));
