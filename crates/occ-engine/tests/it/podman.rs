@@ -73,8 +73,10 @@ impl Podman {
 impl Drop for Podman {
     fn drop(&mut self) {
         // Without root it is a child that serves, and somebody else's that holds its namespace.
-        let id = self.service.id();
-        let mut ids = pids(Path::new(&format!("/proc/{id}/task/{id}/children")));
+        let threads = fs::read_dir(format!("/proc/{}/task", self.service.id()));
+        let threads = threads.into_iter().flatten().flatten();
+        let mut ids: Vec<_> =
+            threads.flat_map(|thread| pids(&thread.path().join("children"))).collect();
         ids.extend(pids(&self.dir.path().join("tmp/pause.pid")));
         ids.push(Pid::from_child(&self.service));
         for id in &ids {
