@@ -191,29 +191,19 @@ async fn build_beside<E, S>(
     built.map_err(ApplyError::Build)
 }
 
-/// Writes down where an image came from that was there already, when nothing says so: another instance
-/// built it, or the state was lost. Only a local name proves where from.
+/// Returns where an image came from that was there already and of which no file says it: another instance
+/// built it, or the files were lost. Only a local name proves where from.
 pub(crate) async fn adopt<E: Engine, S>(
     world: &World<'_, E, S>,
     image: &ImageId,
-) -> Result<(), ApplyError> {
-    let known = world.home.image_state().0.and_then(|state| state.image_id);
-    if known.as_ref() == Some(image) {
-        return Ok(());
-    }
+) -> Result<Option<ImageState>, ApplyError> {
     let looked = world.engine.image(&image.0).await;
     let facts = looked.map_err(ApplyError::engine("look at the image"))?;
     let local = format!("{}:", guest::LOCAL_REPOSITORY);
     let is_built =
         |tag: &String| tag.strip_prefix(&local).is_some_and(|tag| !tag.starts_with(PULLED));
-    match facts.filter(|facts| facts.tags.iter().any(is_built)) {
-        // It did not arrive now: nothing for the history.
-        Some(facts) => {
-            let state = state(world, &facts, Source::Build, None);
-            Ok(world.home.save_image_state(&state, world.lock)?)
-        }
-        None => Ok(()),
-    }
+    let facts = facts.filter(|facts| facts.tags.iter().any(is_built));
+    Ok(facts.map(|facts| state(world, &facts, Source::Build, None)))
 }
 
 fn state<E, S>(

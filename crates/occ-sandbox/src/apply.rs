@@ -328,8 +328,11 @@ async fn record<E: Engine, S>(
     world: &World<'_, E, S>,
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
-    crate::acquire::adopt(world, &image(progress)).await?;
     let known = world.home.record().0;
+    let acquired = match acquired(world, known.as_ref(), &image(progress)) {
+        Some(acquired) => Some(acquired),
+        None => crate::acquire::adopt(world, &image(progress)).await?,
+    };
     let change = progress.changing.as_ref().map(|changing| &changing.journal);
     let kept = known.as_ref().and_then(|record| record.previous.clone());
     let record = Record {
@@ -339,7 +342,7 @@ async fn record<E: Engine, S>(
         said: spec.said.clone(),
         owner: spec.owner(),
         proved_at: (world.now)(),
-        acquired: acquired(world, known.as_ref(), &image(progress)),
+        acquired,
         change: change.map_or_else(|| known.as_ref().map_or(0, |r| r.change), |c| c.number),
         previous: change.and_then(Journal::rollback_point).or(kept),
     };

@@ -1,9 +1,10 @@
 //! Making a plan true, on a good day.
 
-use occ_engine::Engine as _;
-use occ_engine::FakeImage;
+use occ_engine::{Engine as _, FakeImage, ImageId};
 use occ_image::guest;
-use occ_sandbox::{ApplyError, Event, ImageSource, SandboxSpec, Source, load_password};
+use occ_sandbox::{
+    ApplyError, Event, ImageSource, ImageState, SandboxSpec, Source, TryLock, load_password,
+};
 
 use crate::stage::{Manner, OPENCODE, OURS, Stage, wish};
 
@@ -89,6 +90,25 @@ async fn an_image_that_was_built_before_is_known_to_be_built() {
     let outcome = stage.start(&wish()).await.expect("start");
     let state = stage.home.image_state().0.expect("image state");
     assert_eq!((state.source, state.image_id), (Source::Build, Some(outcome.record.image)));
+}
+
+#[tokio::test]
+async fn an_image_that_was_pulled_is_known_to_be_pulled_although_it_was_built_here_too() {
+    let stage = Stage::empty();
+    let (name, _) = stage.publish(&FakeImage::new(&OURS, "amd64"));
+    let spec = SandboxSpec { image: ImageSource::Prebuilt(vec![name]), ..wish() };
+    let record = stage.start(&spec).await.expect("start").record;
+    let pulled = record.acquired.clone().expect("it is known");
+    let built = format!("{}:built-here", guest::LOCAL_REPOSITORY);
+    stage.engine.tag_image(&record.image, &built).await.expect("a second name");
+    // What an update to another image leaves when it is rolled back.
+    let other = ImageState { image_id: Some(ImageId("sha256:other".into())), ..pulled.clone() };
+    let TryLock::Held(lock) = stage.home.try_lock().expect("lock") else { panic!("busy") };
+    stage.home.save_image_state(&other, &lock).expect("write");
+    drop(lock);
+    let again = stage.start(&SandboxSpec { hosted_models: true, ..spec }).await.expect("start");
+    assert_eq!(again.record.acquired, Some(pulled.clone()));
+    assert_eq!(stage.home.image_state().0, Some(pulled));
 }
 
 #[tokio::test]
