@@ -85,14 +85,14 @@ impl Resolver<'_> {
         if names.len() < 2 {
             return Ok(None);
         }
-        let mut listed = self.listed(names, self.range)?;
-        if self.range.is_empty() {
-            // Without a range npm tells of each only the one that is tagged as its newest.
-            let newest = listed.iter().flatten().flatten().min();
-            let range = newest.map(|newest| format!("<={newest}"));
-            listed = self.listed(names, &range.unwrap_or_default())?;
-        }
-        let shared = listed.and_then(|listed| listed.into_iter().reduce(|a, b| &a & &b));
+        let Some(listed) = self.listed(names, self.range)? else { return Ok(None) };
+        // Without a range npm tells of each only the one that is tagged as its newest.
+        let newest = listed.iter().flatten().min().filter(|_| self.range.is_empty());
+        let listed = match newest.map(|newest| format!("<={newest}")) {
+            Some(range) => self.listed(names, &range)?.unwrap_or_default(),
+            None => listed,
+        };
+        let shared = listed.into_iter().reduce(|a, b| &a & &b);
         Ok(shared.and_then(|mut shared| shared.pop_last()))
     }
 
