@@ -18,8 +18,8 @@ use super::{ACT, Docker, LOOK, absent, named, within};
 use crate::container::{ContainerId, ContainerSpec, ContainerState, ExitStatus, Phase};
 use crate::error::Error;
 
-/// Exit code of what SIGKILL ended.
-const KILLED: i64 = 137;
+/// How a container ended that was removed while it ran, of which Podman knows no code: SIGKILL ended it.
+const KILLED: ExitStatus = ExitStatus { code: 137, oom_killed: false, error: None };
 
 impl Docker {
     pub(super) async fn observe_container(
@@ -34,8 +34,15 @@ impl Docker {
 
     async fn inspect(&self, container: &str) -> Result<serde_json::Value, Error> {
         const DOING: &str = "looking at a container";
-        let found = self.ask(DOING, LOOK, &format!("/containers/{container}/json")).await?;
-        found.ok_or_else(|| broken(DOING, "the answer is empty"))
+        let path = format!("/containers/{container}/json");
+        let found = match self.ask(DOING, LOOK, &path).await {
+            // Podman may have lost it between finding and describing it; a second look tells.
+            Err(Error::Refused { status: 500, .. }) if self.wire.is_podman().await? => {
+                self.ask(DOING, LOOK, &path).await
+            }
+            found => found,
+        };
+        found?.ok_or_else(|| broken(DOING, "the answer is empty"))
     }
 
     pub(super) async fn make_container(&self, spec: &ContainerSpec) -> Result<ContainerId, Error> {
@@ -123,7 +130,7 @@ impl Docker {
             Some(Ok(ended)) => (ended.status_code, ended.error.and_then(|error| error.message)),
             // The client takes every exit code but 0 for an error.
             Some(Err(WireError::DockerContainerWaitError { error, code })) => (code, Some(error)),
-            Some(Err(error)) => return Err(explain(DOING, error)),
+            Some(Err(error)) => return self.lost(container, explain(DOING, error)).await,
             None => {
                 return Err(broken(DOING, "the engine ended the answer without saying anything"));
             }
@@ -131,10 +138,17 @@ impl Docker {
         let error = error.filter(|error| !error.is_empty());
         let state = self.observe_container(container).await?;
         if state.is_none() && self.wire.is_podman().await? {
-            // Podman knows no code of what was removed while it ran: it was killed.
-            return Ok(ExitStatus { code: KILLED, oom_killed: false, error: None });
+            return Ok(KILLED);
         }
         let exit = state.and_then(|state| state.exit);
         Ok(ExitStatus { code, oom_killed: exit.is_some_and(|exit| exit.oom_killed), error })
+    }
+
+    /// Returns how a container ended that Podman lost while it was waited for, or why the wait failed.
+    async fn lost(&self, container: &str, error: Error) -> Result<ExitStatus, Error> {
+        let lost = matches!(error, Error::Refused { status: 500, .. })
+            && self.wire.is_podman().await?
+            && self.observe_container(container).await?.is_none();
+        if lost { Ok(KILLED) } else { Err(error) }
     }
 }

@@ -38,20 +38,40 @@ pub(crate) struct Pretender {
 impl Pretender {
     /// Starts to answer; it goes on until the test ends.
     pub(crate) fn speaking(oldest: &'static str, newest: &'static str) -> Self {
+        let headers = format!("Api-Version: {newest}\r\n");
+        Self::answering(headers, move |path, _| answer(path, oldest, newest))
+    }
+
+    /// Starts to answer like a Podman that loses its container between finding and describing it.
+    pub(crate) fn losing() -> Self {
+        let headers = "Api-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\n".to_owned();
+        Self::answering(headers, |path, before| match before {
+            _ if path.ends_with("/_ping") => (200, "OK".to_owned()),
+            0 => (500, r#"{"message":"does not exist in database: no such container"}"#.to_owned()),
+            _ => (404, r#"{"message":"no such container"}"#.to_owned()),
+        })
+    }
+
+    /// Starts to answer by a path and how often it was asked for before.
+    fn answering(
+        headers: String,
+        answer: impl Fn(&str, usize) -> (u16, String) + Send + 'static,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::new(Mutex::new(Vec::<String>::new()));
         let noted = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let path = read_path(&mut stream);
-                let (status, body) = answer(&path, oldest, newest);
+                let before = noted.lock().unwrap().iter().filter(|asked| **asked == path).count();
+                let (status, body) = answer(&path, before);
                 noted.lock().unwrap().push(path);
                 // The client may have gone.
                 drop(write!(
                     stream,
-                    "HTTP/1.1 {status} x\r\nApi-Version: {newest}\r\nConnection: close\r\n\
+                    "HTTP/1.1 {status} x\r\n{headers}Connection: close\r\n\
                      Content-Length: {}\r\n\r\n{body}",
                     body.len()
                 ));

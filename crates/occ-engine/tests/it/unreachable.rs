@@ -124,6 +124,20 @@ async fn an_engine_that_is_too_old_or_too_new_is_refused_with_both_ranges() {
 }
 
 #[tokio::test]
+async fn a_container_that_podman_loses_while_it_answers_is_gone() {
+    let pretender = Pretender::losing();
+    let engine = Docker::connect(&pretender.settings()).unwrap();
+    assert_eq!(engine.container("box").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn waiting_for_a_container_that_podman_loses_meanwhile_ends_as_for_one_that_was_killed() {
+    let pretender = Pretender::losing();
+    let engine = Docker::connect(&pretender.settings()).unwrap();
+    assert_eq!(engine.wait_container("box").await.unwrap().code, 137);
+}
+
+#[tokio::test]
 async fn an_archive_that_cannot_be_read_is_our_own_failure() {
     struct Broken;
     impl std::io::Read for Broken {
