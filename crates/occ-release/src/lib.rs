@@ -82,7 +82,7 @@ pub use plan::{
 };
 pub use ports::{Judged, Ports, Scanned, Smoked, Staged, Weakness};
 pub use queue::{TURN, Turn, TurnError};
-pub use read_back::{Fresh, ReadBack, ReadBackError, read_back};
+pub use read_back::{ReadBack, ReadBackError, read_back};
 pub use receipt::{
     Gap, ProofOf, RECEIPT_FORMAT, RECEIPT_TYPE, Receipt, ReceiptBase, ReceiptImage, ReceiptLayer,
     ReceiptVariant, Tried, fetch_receipt,

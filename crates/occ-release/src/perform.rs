@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
 use occ_registry::{Cause, Client, Event as SendEvent, Pushed, RawManifest, copy, send};
@@ -19,12 +20,14 @@ use crate::event::Event;
 use crate::look::base_layers;
 use crate::made::{Made, Stock};
 use crate::ports::{Judged, Ports, Scanned, Smoked, Staged};
-use crate::read_back::{Fresh, read_back};
+use crate::read_back::{compare, read_back};
 use crate::receipt::{Findings, ProofOf, Receipt, Tried, envelope};
 use crate::run::Work;
 use crate::statements::statements;
 use crate::step::Step;
 
+/// How many tags are asked for at the same time.
+const AT_ONCE: usize = 8;
 const RECEIPT: &str = "receipt.json";
 const RECEIPT_SIGNATURE: &str = "bundles/receipt.signature.json";
 
@@ -112,6 +115,19 @@ impl<P: Ports> Work<'_, P> {
         send(&whole, &Stock::of(made, base), place, None, &note).await?;
         let (sent, _) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(json!(sent))
+    }
+
+    pub(crate) async fn compare(&self, place: &Client) -> Result<Value, StepError> {
+        let made = self.made().await?;
+        let step = Step::Stage { place: place.repository().clone() };
+        let sent: Sent = parse(&self.done(&step).unwrap_or_default())?;
+        let whole = made.whole(None);
+        let of_parts = whole.parts.iter().flat_map(|part| part.manifest.parts().1);
+        let blobs: BTreeMap<&Digest, &Descriptor> =
+            of_parts.map(|blob| (&blob.digest, blob)).collect();
+        let fresh: Vec<Descriptor> =
+            sent.uploaded.iter().filter_map(|digest| blobs.get(digest).copied().cloned()).collect();
+        Ok(json!(compare(place, fresh).await?))
     }
 
     pub(crate) async fn smoke(
@@ -234,13 +250,9 @@ impl<P: Ports> Work<'_, P> {
 
     pub(crate) async fn read_back(&self, place: &Client) -> Result<Value, StepError> {
         let made = self.made().await?;
-        let step = Step::Stage { place: place.repository().clone() };
-        let sent: Sent = parse(&self.done(&step).unwrap_or_default())?;
         let indexes: Vec<RawManifest> =
             made.subjects.iter().map(|subject| subject.index.clone()).collect();
-        let fresh = Fresh::Only(&sent.uploaded);
-        let back = read_back(self.plan.name(), place, &indexes, fresh, self.trust()).await?;
-        Ok(json!(back))
+        Ok(json!(read_back(self.plan.name(), place, &indexes, false, self.trust()).await?))
     }
 
     pub(crate) async fn receipt(&self) -> Result<Value, StepError> {
@@ -345,17 +357,22 @@ impl<P: Ports> Work<'_, P> {
     }
 
     async fn nobody_else_moved(&self, titles: &[Title<'_>]) -> Result<(), StepError> {
-        for place in self.press.places {
-            for title in titles {
-                let is = occ_trust::stands_for(place, title.tag).await?;
-                let before = self.before(place, title);
-                if is.is_some() && is.as_ref() != Some(title.image.digest()) && is != before {
-                    let (tag, place) = (title.tag.to_string(), place.repository().to_string());
-                    return Err(StepError::MovedMeanwhile { tag, place });
-                }
+        let is_as_before = async |(place, title): (&Client, &Title<'_>)| {
+            let is = occ_trust::stands_for(place, title.tag).await?;
+            let before = self.before(place, title);
+            if is.is_some() && is.as_ref() != Some(title.image.digest()) && is != before {
+                let (tag, place) = (title.tag.to_string(), place.repository().to_string());
+                return Err(StepError::MovedMeanwhile { tag, place });
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        let everywhere = self
+            .press
+            .places
+            .iter()
+            .flat_map(|place| titles.iter().map(move |title| (place, title)));
+        let looking = everywhere.map(is_as_before);
+        stream::iter(looking).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     fn before(&self, place: &Client, title: &Title<'_>) -> Option<ManifestDigest> {

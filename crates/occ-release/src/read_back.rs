@@ -1,6 +1,6 @@
 //! Reading a registry as its readers do: every manifest, every blob, every signature.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_oci::{Descriptor, Digest, Repository};
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::look::Trust;
 
-/// How many blobs are read at the same time.
-const AT_ONCE: usize = 4;
+/// How many things are asked for at the same time.
+const AT_ONCE: usize = 8;
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,36 @@ pub enum ReadBackError {
     Unverified(#[from] ReleaseError),
 }
 
-/// Reads everything that is behind some lists of images, which are signed for a name. `fresh` are blobs that are read whole; of others it is
-/// enough that they are there.
+/// What came of comparing blobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Compared {
+    /// How many were read to the end and compared with their digests.
+    pub(crate) blobs: usize,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// Reads blobs of a registry to the end and compares them with their digests.
+///
+/// # Errors
+/// [`ReadBackError`].
+pub(crate) async fn compare(
+    place: &Client,
+    blobs: Vec<Descriptor>,
+) -> Result<Compared, ReadBackError> {
+    let compared = Compared { blobs: blobs.len(), bytes: blobs.iter().map(|blob| blob.size).sum() };
+    let read = async |blob: Descriptor| {
+        let mut stream = place.blob(&blob);
+        while stream.next().await?.is_some() {}
+        Ok::<_, ReadBackError>(())
+    };
+    stream::iter(blobs).map(read).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    Ok(compared)
+}
+
+/// Reads everything that is behind some lists of images, which are signed for a name: blobs too when it is to be the
+/// `whole`; otherwise it is enough that they are there.
 ///
 /// # Errors
 /// [`ReadBackError`].
@@ -57,76 +85,49 @@ pub async fn read_back(
     name: &Repository,
     place: &Client,
     indexes: &[RawManifest],
-    fresh: Fresh<'_>,
+    whole: bool,
     trust: Trust<'_>,
 ) -> Result<ReadBack, ReadBackError> {
-    let mut back = ReadBack::default();
-    let mut blobs: Vec<Descriptor> = Vec::new();
-    let mut known = BTreeSet::new();
+    let reading = indexes.iter().map(|index| with_images(place, index));
+    let manifests: Vec<Vec<RawManifest>> =
+        stream::iter(reading).buffered(AT_ONCE).try_collect().await?;
+    let manifests = manifests.concat();
+    let mut back = ReadBack { manifests: manifests.len(), ..ReadBack::default() };
     let release =
         Release { name, titles: &[], policy: trust.policy, root: trust.root, now: trust.now };
-    let mut manifests = Vec::new();
-    for index in indexes {
-        manifests.push(place.manifest(index.digest()).await?);
-        if let Document::Index(list) = index.document() {
-            for child in &list.manifests {
-                manifests.push(place.described(child).await?);
-            }
-        }
-    }
     let proving = manifests.iter().map(|manifest| release.verify(place, manifest));
     let mut proofs = stream::iter(proving).buffer_unordered(AT_ONCE);
     while let Some(proof) = proofs.try_next().await? {
         back.signers.insert(proof.signer.to_string());
     }
-    for manifest in &manifests {
-        let needed = manifest.parts().1.into_iter().cloned();
-        blobs.extend(needed.filter(|blob| known.insert(blob.digest.clone())));
-    }
-    back.manifests = manifests.len();
-    let looked = stream::iter(blobs).map(|blob| look(place, blob, fresh)).buffer_unordered(AT_ONCE);
-    let looked: Vec<Option<u64>> = looked.try_collect().await?;
-    for bytes in looked {
-        match bytes {
-            Some(bytes) => (back.read, back.bytes) = (back.read + 1, back.bytes + bytes),
-            None => back.seen += 1,
-        }
+    let needed = manifests.iter().flat_map(|manifest| manifest.parts().1);
+    let blobs: BTreeMap<&Digest, &Descriptor> = needed.map(|blob| (&blob.digest, blob)).collect();
+    if whole {
+        let read = compare(place, blobs.into_values().cloned().collect()).await?;
+        (back.read, back.bytes) = (read.blobs, read.bytes);
+    } else {
+        back.seen = blobs.len();
+        let looking = blobs.into_keys().map(|digest| is_there(place, digest));
+        stream::iter(looking).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     }
     Ok(back)
 }
 
-/// Which blobs are read whole.
-#[derive(Debug, Clone, Copy)]
-pub enum Fresh<'a> {
-    /// All.
-    All,
-    /// These.
-    Only(&'a BTreeSet<Digest>),
-}
-
-impl Fresh<'_> {
-    fn has(self, digest: &Digest) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(some) => some.contains(digest),
+/// Reads a list and what it lists.
+async fn with_images(place: &Client, index: &RawManifest) -> Result<Vec<RawManifest>, Error> {
+    let mut manifests = vec![place.manifest(index.digest()).await?];
+    if let Document::Index(list) = index.document() {
+        for child in &list.manifests {
+            manifests.push(place.described(child).await?);
         }
     }
+    Ok(manifests)
 }
 
-/// Reads a blob, or asks whether it is there; returns how many bytes were read.
-async fn look(
-    place: &Client,
-    blob: Descriptor,
-    fresh: Fresh<'_>,
-) -> Result<Option<u64>, ReadBackError> {
-    if !fresh.has(&blob.digest) {
-        if place.has_blob(&blob.digest).await? {
-            return Ok(None);
-        }
-        let (place, digest) = (place.host().to_string(), blob.digest);
-        return Err(ReadBackError::Lost { place, digest });
+async fn is_there(place: &Client, digest: &Digest) -> Result<(), ReadBackError> {
+    if place.has_blob(digest).await? {
+        return Ok(());
     }
-    let mut stream = place.blob(&blob);
-    while stream.next().await?.is_some() {}
-    Ok(Some(blob.size))
+    let (place, digest) = (place.host().to_string(), digest.clone());
+    Err(ReadBackError::Lost { place, digest })
 }

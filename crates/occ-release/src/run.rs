@@ -150,6 +150,7 @@ impl<P: Ports> Work<'_, P> {
         match step {
             Step::Assemble => self.assemble().await,
             Step::Stage { place } => self.stage(self.place(place)).await,
+            Step::Compare { place } => self.compare(self.place(place)).await,
             Step::Smoke { variant, platform } => self.smoke(variant, *platform).await,
             Step::Scan { variant, platform } => self.scan(variant, *platform).await,
             Step::Judge { variant, platform } => self.judge(variant, *platform).await,

@@ -18,6 +18,11 @@ pub enum Step {
         /// Which registry.
         place: Repository,
     },
+    /// What was sent to a registry was read there again, and is what it was.
+    Compare {
+        /// Which registry.
+        place: Repository,
+    },
     /// An image does what it must.
     Smoke {
         /// Variant.
@@ -75,6 +80,7 @@ pub fn steps(plan: &ReleasePlan) -> Vec<Planned> {
         plan.images.iter().map(move |image| make(image.variant.clone(), image.platform))
     };
     let stage: Vec<Step> = at_places(|place| Step::Stage { place });
+    let compare: Vec<Step> = at_places(|place| Step::Compare { place });
     let attach: Vec<Step> = at_places(|place| Step::Attach { place });
     let read_back: Vec<Step> = at_places(|place| Step::ReadBack { place });
     let smoke = of_images(|variant, platform| Step::Smoke { variant, platform });
@@ -89,10 +95,11 @@ pub fn steps(plan: &ReleasePlan) -> Vec<Planned> {
         all.extend(planned);
     };
     then(stage.clone(), &[Step::Assemble]);
+    then(compare.clone(), &stage);
     then(proofs.clone(), &stage);
     then(vec![Step::Sign], &proofs);
     then(attach.clone(), &[Step::Sign]);
-    then(read_back.clone(), &attach);
+    then(read_back.clone(), &[attach, compare].concat());
     then(judge.clone(), &read_back);
     then(vec![Step::Receipt], &judge);
     then(vec![Step::Fix], &[Step::Receipt]);
@@ -106,6 +113,7 @@ impl Step {
         match self {
             Self::Assemble => "assemble",
             Self::Stage { .. } => "stage",
+            Self::Compare { .. } => "compare",
             Self::Smoke { .. } => "smoke",
             Self::Scan { .. } => "scan",
             Self::Sign => "sign",
@@ -122,9 +130,10 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stage { place } | Self::Attach { place } | Self::ReadBack { place } => {
-                write!(f, "{} {place}", self.stage())
-            }
+            Self::Stage { place }
+            | Self::Compare { place }
+            | Self::Attach { place }
+            | Self::ReadBack { place } => write!(f, "{} {place}", self.stage()),
             Self::Smoke { variant, platform }
             | Self::Scan { variant, platform }
             | Self::Judge { variant, platform } => {

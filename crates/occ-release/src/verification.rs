@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::channel::Channel;
 use crate::look::Trust;
-use crate::read_back::{Fresh, read_back};
+use crate::read_back::read_back;
 use crate::receipt::{Receipt, fetch_receipt};
 
 /// Something that was looked at.
@@ -128,9 +128,7 @@ impl Looking<'_> {
             for digest in self.receipt.indexes() {
                 indexes.push(self.place.manifest(digest).await?);
             }
-            let none = std::collections::BTreeSet::new();
-            let fresh = if whole { Fresh::All } else { Fresh::Only(&none) };
-            read_back(&self.receipt.places[0], self.place, &indexes, fresh, self.trust).await
+            read_back(&self.receipt.places[0], self.place, &indexes, whole, self.trust).await
         };
         match looked.await {
             Ok(back) => self.checked(

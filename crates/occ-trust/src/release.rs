@@ -1,6 +1,9 @@
 //! Giving images their tags: last of all, and only where they were found signed.
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use occ_oci::{ManifestDigest, Repository, Tag};
 use occ_registry::{Client, Error, RawManifest};
@@ -14,7 +17,7 @@ use crate::root::TrustRoot;
 use crate::verdict::{Proof, Verdict};
 
 /// How many tags are asked for or given at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// Why images do not get their tags.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +133,10 @@ impl Release<'_> {
     /// # Errors
     /// [`ReleaseError`].
     pub async fn fix(&self, places: &[Client]) -> Result<(), ReleaseError> {
-        let look = async |(place, title)| is_free(place, title).await.map(drop);
-        side_by_side(self.everywhere(places, false).map(look)).await?;
+        let look = async |place, title| is_free(place, title).await.map(drop);
+        let fixed = || self.titles.iter().filter(|title| !title.moves());
+        let looking = fixed().flat_map(|title| places.iter().map(move |place| (place, title)));
+        side_by_side(looking.map(|(place, title)| vec![look(place, title)])).await?;
         // One place after the other: where somebody else was quicker at the first, the next keeps its tag free.
         let give_free = async |title| {
             for place in places {
@@ -141,7 +146,8 @@ impl Release<'_> {
             }
             Ok(())
         };
-        side_by_side(self.titles.iter().filter(|title| !title.moves()).map(give_free)).await
+        side_by_side(by_image(fixed()).into_iter().map(|titles| titles.into_iter().map(give_free)))
+            .await
     }
 
     /// Moves the tags that move.
@@ -149,36 +155,47 @@ impl Release<'_> {
     /// # Errors
     /// [`ReleaseError`]; those that have moved stay moved.
     pub async fn advance(&self, places: &[Client]) -> Result<(), ReleaseError> {
-        side_by_side(self.everywhere(places, true).map(|(place, title)| give(place, title))).await
-    }
-
-    /// Returns every tag of one sort at every place.
-    fn everywhere<'a>(
-        &'a self,
-        places: &'a [Client],
-        moves: bool,
-    ) -> impl Iterator<Item = (&'a Client, &'a Title<'a>)> {
-        let titles = self.titles.iter().filter(move |title| title.moves() == moves);
-        titles.flat_map(move |title| places.iter().map(move |place| (place, title)))
+        let images = by_image(self.titles.iter().filter(|title| title.moves()));
+        let at_places = places.iter().flat_map(|place| {
+            let give = move |title| give(place, title);
+            images.iter().map(move |titles| titles.iter().copied().map(give))
+        });
+        side_by_side(at_places).await
     }
 }
 
-/// Does some work, a few pieces at a time. After a failure nothing more begins; what is under way is waited for,
-/// because nobody can tell whether a request that is given up was carried out.
-async fn side_by_side<W>(work: impl IntoIterator<Item = W>) -> Result<(), ReleaseError>
+/// Puts the tags of each image together. They are given one after the other: the distribution project's registry
+/// writes what it knows of an image anew with each of its tags, and whoever asks for the image at that moment is
+/// answered that there is an error.
+fn by_image<'a>(titles: impl Iterator<Item = &'a Title<'a>>) -> Vec<Vec<&'a Title<'a>>> {
+    let mut images: BTreeMap<&ManifestDigest, Vec<&Title<'_>>> = BTreeMap::new();
+    for title in titles {
+        images.entry(title.image.digest()).or_default().push(title);
+    }
+    images.into_values().collect()
+}
+
+/// Does some work, a few queues at a time, and each queue in its order. After a failure nothing more begins; what is
+/// under way is waited for, because nobody can tell whether a request that is given up was carried out.
+async fn side_by_side<Q, W>(queues: impl Iterator<Item = Q>) -> Result<(), ReleaseError>
 where
+    Q: IntoIterator<Item = W>,
     W: Future<Output = Result<(), ReleaseError>>,
 {
-    let mut waiting = work.into_iter();
-    let mut working: FuturesUnordered<W> = waiting.by_ref().take(AT_ONCE).collect();
-    let mut ended = Ok(());
-    while let Some(done) = working.next().await {
-        ended = ended.and(done);
-        if ended.is_ok() {
-            working.extend(waiting.next());
+    let failed = AtomicBool::new(false);
+    let in_order = async |queue: Vec<W>| {
+        for work in queue {
+            if failed.load(Ordering::Relaxed) {
+                break;
+            }
+            work.await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
-    }
-    ended
+        Ok(())
+    };
+    // Whoever sends this to another thread needs futures that are there already.
+    let working: Vec<_> = queues.map(|queue| in_order(queue.into_iter().collect())).collect();
+    let ended = stream::iter(working).buffer_unordered(AT_ONCE);
+    ended.fold(Ok(()), async |all: Result<(), _>, done| all.and(done)).await
 }
 
 /// Returns whether a tag that never moves is to be written; not when it is there.
@@ -214,5 +231,65 @@ pub async fn stands_for(place: &Client, tag: &Tag) -> Result<Option<ManifestDige
         Ok(resolved) => Ok(Some(resolved.pinned.digest)),
         Err(error) if error.reason.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    fn raced(number: usize) -> ReleaseError {
+        let tag = format!("v{number}").parse().expect("a tag");
+        let is = ManifestDigest::new(occ_oci::Digest::sha256(b"other"));
+        ReleaseError::Raced { registry: "localhost".to_owned(), tag, is }
+    }
+
+    #[tokio::test]
+    async fn queues_go_side_by_side_and_each_in_its_order() {
+        let log = RefCell::new(Vec::new());
+        let work = async |queue: usize, number: usize| {
+            log.borrow_mut().push((queue, number, "begins"));
+            yield_now().await;
+            log.borrow_mut().push((queue, number, "ends"));
+            Ok(())
+        };
+        let queues = (0..2).map(|queue| (0..2).map(move |number| (queue, number)));
+        let work = &work;
+        side_by_side(queues.map(|queue| queue.map(move |(queue, number)| work(queue, number))))
+            .await
+            .expect("done");
+        let log = log.into_inner();
+        let at = |what: (usize, usize, &str)| log.iter().position(|it| *it == what).expect("done");
+        assert!(at((1, 0, "begins")) < at((0, 0, "ends")), "{log:?}");
+        for queue in 0..2 {
+            assert!(at((queue, 0, "ends")) < at((queue, 1, "begins")), "{log:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_begins_and_what_is_under_way_ends() {
+        let log = RefCell::new(Vec::new());
+        // The first queue fails soon, the second takes longer.
+        let work = async |queue: usize, number: usize| {
+            yield_now().await;
+            if queue == 0 {
+                log.borrow_mut().push("fails");
+                return Err(raced(number));
+            }
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            log.borrow_mut().push("ends");
+            Ok(())
+        };
+        let work = &work;
+        let queues = (0..2).map(|queue| (0..2).map(move |number| work(queue, number)));
+        let error = side_by_side(queues).await.expect_err("it failed");
+        assert!(error.to_string().starts_with("v0"), "{error}");
+        assert_eq!(*log.borrow(), ["fails", "ends"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_oci::{Descriptor, Digest, Repository};
 use tokio::task::JoinSet;
 
@@ -11,8 +12,9 @@ use super::{Copied, Event, Shelf, of_source};
 use crate::client::Client;
 use crate::error::{Error, Reason};
 use crate::push::{Pushed, Source};
+use crate::referrers::Unlisted;
 
-/// How many blobs are on their way at the same time.
+/// How many blobs, or manifests, are on their way at the same time.
 const AT_ONCE: usize = 4;
 
 /// Sends everything to a registry, but no tag: the blobs from a shelf, or mounted from `mount` where that is
@@ -97,21 +99,31 @@ impl<S: Shelf> Sending<'_, S> {
         Ok(())
     }
 
-    /// Puts manifests in their order, and sees to it that what refers to something is listed.
+    /// Puts manifests, each after those that it lists, and sees to it that what refers to something is listed.
     async fn manifests(&self, parts: &[&Part]) -> Result<(), Error> {
-        let mut unlisted = Vec::new();
-        for Part { manifest, kind } in parts {
-            match manifest.subject() {
-                Some(_) => unlisted.extend(self.to.put_about(manifest).await?),
-                None => self.to.push_manifest(manifest).await?,
-            }
-            self.done(|Done { copied, .. }| match kind {
-                Kind::Image => copied.manifests += 1,
-                Kind::Referrer => copied.referrers += 1,
-            });
-            (self.observer)(Event::Manifest(manifest.digest().clone()));
+        let (lists, rest): (Vec<&Part>, Vec<&Part>) =
+            parts.iter().partition(|part| !part.manifest.parts().0.is_empty());
+        // Whoever sends this to another thread needs futures that are there already.
+        let putting: Vec<_> = rest.into_iter().map(|part| self.manifest(part)).collect();
+        let put: Vec<_> = stream::iter(putting).buffered(AT_ONCE).try_collect().await?;
+        let mut unlisted: Vec<Unlisted> = put.into_iter().flatten().collect();
+        for list in lists {
+            unlisted.extend(self.manifest(list).await?);
         }
         self.to.list(unlisted).await
+    }
+
+    async fn manifest(&self, Part { manifest, kind }: &Part) -> Result<Option<Unlisted>, Error> {
+        let unlisted = match manifest.subject() {
+            Some(_) => self.to.put_about(manifest).await?,
+            None => self.to.push_manifest(manifest).await.map(|()| None)?,
+        };
+        self.done(|Done { copied, .. }| match kind {
+            Kind::Image => copied.manifests += 1,
+            Kind::Referrer => copied.referrers += 1,
+        });
+        (self.observer)(Event::Manifest(manifest.digest().clone()));
+        Ok(unlisted)
     }
 
     fn done<T>(&self, change: impl FnOnce(&mut Done) -> T) -> T {

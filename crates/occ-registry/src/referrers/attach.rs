@@ -18,7 +18,7 @@ const ROUNDS: usize = 30;
 const CONFIRMATIONS: usize = 2;
 
 /// How many manifests are put at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// Where something that refers to a manifest is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

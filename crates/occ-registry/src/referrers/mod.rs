@@ -9,5 +9,6 @@ mod list;
 mod tag;
 
 pub use attach::Attached;
+pub(crate) use attach::Unlisted;
 pub(crate) use list::next_page;
 pub use list::{ApiList, Referrers, TagList};

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderName, LOCATION
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 
-use super::{Driver, date};
+use super::{After, date};
 use crate::address::Address;
 use crate::error::Reason;
 
@@ -26,7 +26,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     body: Incoming,
-    driver: Driver,
+    /// None when the body was read to its end.
+    after: Option<After>,
     stall: Duration,
 }
 
@@ -34,11 +35,12 @@ impl Answer {
     pub(super) fn new(
         from: Address,
         response: Response<Incoming>,
-        driver: Driver,
+        after: After,
         stall: Duration,
     ) -> Self {
         let (head, body) = response.into_parts();
-        Self { from, status: head.status, headers: head.headers, body, driver, stall }
+        let after = Some(after);
+        Self { from, status: head.status, headers: head.headers, body, after, stall }
     }
 
     /// Returns a header that is there once and is text.
@@ -62,9 +64,15 @@ impl Answer {
     /// Waits for the next piece of the body; nothing at its end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Reason> {
         loop {
-            let frame = self.driver.beside_for(self.body.frame(), self.stall).await?;
+            let Some(After { line, .. }) = &mut self.after else { return Ok(None) };
+            let frame = line.driver.beside_for(self.body.frame(), self.stall).await?;
             match frame.transpose().map_err(|source| Reason::Broken(source.into()))? {
-                None => return Ok(None),
+                None => {
+                    if let Some(after) = self.after.take() {
+                        after.keep(self.from.origin.clone());
+                    }
+                    return Ok(None);
+                }
                 Some(frame) => {
                     if let Ok(bytes) = frame.into_data()
                         && !bytes.is_empty()
@@ -105,13 +113,15 @@ impl Answer {
     /// Returns what an answer that is not the awaited one means.
     pub(crate) async fn refusal(mut self) -> Reason {
         let status = self.status.as_u16();
+        // Also where they say nothing: on a connection that was read to its end the next question is asked.
+        let codes = self.codes().await;
         match status {
             401 => Reason::Unauthorized,
-            403 => Reason::Denied { codes: self.codes().await },
+            403 => Reason::Denied { codes },
             404 | 410 => Reason::NotFound,
             429 => Reason::Busy { after: self.retry_after() },
             500..=599 => Reason::Failing { status },
-            _ => Reason::Refused { status, codes: self.codes().await },
+            _ => Reason::Refused { status, codes },
         }
     }
 

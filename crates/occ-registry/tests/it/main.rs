@@ -4,6 +4,7 @@
 mod auth;
 mod blobs;
 mod conformance;
+mod connections;
 mod copying;
 mod credentials;
 mod errands;

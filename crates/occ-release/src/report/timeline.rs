@@ -78,6 +78,9 @@ fn note(step: &Step, facts: &Value) -> Option<String> {
             many("uploaded"),
             count("there")
         )),
+        Step::Compare { .. } => {
+            Some(format!("{} in {} blobs read", Size(count("bytes")), count("blobs")))
+        }
         Step::Smoke { .. } => match facts["why"].as_str() {
             Some(why) => Some(format!("<span class=\"bad\">not run: {}</span>", escaped(why))),
             None => Some(format!("{} hold, {} not looked at", count("held"), count("skipped"))),
@@ -89,12 +92,9 @@ fn note(step: &Step, facts: &Value) -> Option<String> {
         },
         Step::Sign => Some(format!("{} statements", count("statements"))),
         Step::Attach { .. } => Some(format!("{} proofs", many("proofs"))),
-        Step::ReadBack { .. } => Some(format!(
-            "{} manifests and {} blobs read, {} blobs there",
-            count("manifests"),
-            count("read"),
-            count("seen")
-        )),
+        Step::ReadBack { .. } => {
+            Some(format!("{} manifests read, {} blobs there", count("manifests"), count("seen")))
+        }
         Step::Receipt => None,
         Step::Fix => Some(format!("{} tags, for good", many("tags"))),
         Step::Move => Some(format!("{} tags moved", many("tags"))),

@@ -95,8 +95,8 @@ async fn an_image_that_a_policy_prohibits_stops_a_release_and_is_not_judged_twic
     resumed(&scene, "").await;
 }
 
-/// Releases with a disk that is full once so many steps are done; returns what the release stopped with.
-async fn with_a_disk_full_after(done: usize) -> String {
+/// Releases with a disk that is full once so many steps are done; returns what the release stopped with, if it did.
+async fn with_a_disk_full_after(done: usize) -> Option<String> {
     let scene = Scene::small();
     let disk = SmallDisk::mount(scene.folder.path(), "8m");
     let (plan, builds, _) = scene.plan(&scene.wish("")).await;
@@ -113,9 +113,9 @@ async fn with_a_disk_full_after(done: usize) -> String {
     assert_eq!(one, other, "{done}");
     disk.clear();
     resumed(&scene, "").await;
-    let stopped = stopped.expect_err("what cannot be written down is not done");
+    let stopped = stopped.err()?;
     let causes = std::iter::successors(stopped.source.source(), |cause| (*cause).source());
-    causes.fold(stopped.source.to_string(), |text, cause| format!("{text}: {cause}"))
+    Some(causes.fold(stopped.source.to_string(), |text, cause| format!("{text}: {cause}")))
 }
 
 #[tokio::test]
@@ -125,8 +125,11 @@ async fn a_full_disk_stops_a_release_at_any_step_and_room_lets_it_go_on() {
     let last = steps(&plan).len() - 1;
     assert!(last > 10);
     for done in 0..last {
-        let why = with_a_disk_full_after(done).await;
-        assert!(why.contains("No space left on device"), "{done}: {why}");
+        match with_a_disk_full_after(done).await {
+            Some(why) => assert!(why.contains("No space left on device"), "{done}: {why}"),
+            // One line more may have room behind the others, in a page that the journal has already.
+            None => assert_eq!(done, last - 1, "what cannot be written down is not done"),
+        }
     }
 }
 
@@ -197,9 +200,22 @@ async fn a_blob_that_is_lost_is_found_before_anything_has_its_name() {
     let fault = Fault::on("GET", &format!("/blobs/{lost}"), Harm::status(404));
     scene.registries[1].fault(fault);
     let stopped = stopped(&scene, "").await;
-    assert!(
-        matches!(&stopped.step, Step::ReadBack { place } if *place == *scene.places[1].repository())
-    );
+    let place = scene.places[1].repository().clone();
+    assert_eq!(stopped.step, Step::Compare { place });
+    assert!(scene.tags().iter().all(std::collections::BTreeMap::is_empty));
+}
+
+#[tokio::test]
+async fn a_blob_that_is_lost_after_it_was_compared_is_missed_when_everything_is_read_back() {
+    let scene = Scene::small();
+    let lost = Digest::sha256(scene.a_configuration().await.as_slice()).to_string();
+    // It is asked for once before it is sent.
+    let fault = Fault::on("HEAD", &format!("/blobs/{lost}"), Harm::status(404)).after(1);
+    scene.registries[1].fault(fault);
+    let stopped = stopped(&scene, "").await;
+    let place = scene.places[1].repository().clone();
+    assert_eq!(stopped.step, Step::ReadBack { place });
+    assert!(stopped.source.to_string().contains("has lost the blob"), "{}", stopped.source);
     assert!(scene.tags().iter().all(std::collections::BTreeMap::is_empty));
 }
 

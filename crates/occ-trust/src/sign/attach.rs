@@ -13,7 +13,7 @@ use crate::discover::{SIMPLE_SIGNING, bundle_type, legacy_tag};
 use crate::evidence::Channel;
 
 /// How many bundles are sent at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 const ANNOTATION_CONTENT: &str = "dev.sigstore.bundle.content";
 const ANNOTATION_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 const ANNOTATION_CREATED: &str = "org.opencontainers.image.created";

@@ -51,6 +51,9 @@ pub(crate) struct ReleasesArgs {
     /// Turns of what takes minutes
     #[arg(long, default_value_t = 1)]
     long_turns: usize,
+    /// Measure nothing but a new version by occ, say where its time goes, and write no page
+    #[arg(long)]
+    steps: bool,
 }
 
 /// Where the figures go.
@@ -71,6 +74,9 @@ pub(crate) fn run(args: &ReleasesArgs, root: &Path) -> Outcome {
     let ground = Ground { occ: &occ, recipe: &recipe, cache: &cache, folder: folder.path() };
     let recipes = Recipes::lock(&ground, [&args.before, &args.after])?;
     let builder = &recipes.after.builder;
+    if args.steps {
+        return where_time_goes(args, &occ, &recipes, folder.path());
+    }
     let machine = Machine::look(&builder.version()?, &builder.opencode()?)?;
     let (mut rows, mut steps) = (rivals(args, &recipes, folder.path())?, Vec::new());
     say(&page::table(&rows));
@@ -88,6 +94,37 @@ pub(crate) fn run(args: &ReleasesArgs, root: &Path) -> Outcome {
     say(&format!("written: {PAGE}"));
     say(&page::table(&rows));
     Ok(())
+}
+
+/// A new version alone, for whoever makes it faster.
+fn where_time_goes(args: &ReleasesArgs, occ: &Path, recipes: &Recipes, folder: &Path) -> Outcome {
+    for who in [Who::Gzip, Who::Zstd] {
+        let place = folder.join(who.form());
+        let cache = recipes.after.builder.cache();
+        let mut press = Press::prepare(occ, cache, &place, who.form())?;
+        press.release(&recipes.before, &recipes.before.version())?;
+        press.keep("before")?;
+        let (taken, steps) = new_version(args, &mut press, recipes)?;
+        say(&page::table(&[Row::new(page::NEW, who, taken)]));
+        say(&page::shares(&[(who, steps)]));
+    }
+    Ok(())
+}
+
+/// Releases a new version whose packages are there, in turns; the first of all is warm-up.
+fn new_version(
+    args: &ReleasesArgs,
+    press: &mut Press<'_>,
+    recipes: &Recipes,
+) -> Outcome<(Vec<Taken>, Vec<Steps>)> {
+    let after = &recipes.after;
+    let mut release = |_| {
+        press.go_back("before")?;
+        after.forget_opencode()?;
+        press.release(after, &after.version())
+    };
+    let both = (0..=args.turns).map(&mut release).collect::<Outcome<Vec<_>>>()?;
+    Ok(both.into_iter().skip(1).unzip())
 }
 
 /// Both ways with Dockerfiles.
@@ -129,18 +166,8 @@ fn ours(
     ));
     press.release(before, &before.version())?;
     press.keep("before")?;
-    let mut steps = Vec::new();
     say("Measuring a new version, its packages there");
-    // The first turn of all is warm-up.
-    let new = turns(0..=args.turns, |turn| {
-        press.go_back("before")?;
-        after.forget_opencode()?;
-        let (taken, took) = press.release(after, &after.version())?;
-        if turn > 0 {
-            steps.push(took);
-        }
-        Ok(taken)
-    })?;
+    let (new, steps) = new_version(args, &mut press, recipes)?;
     say("Measuring a new version, its packages fetched");
     let fetched = turns(1..=args.turns, |_| {
         press.go_back("before")?;
@@ -162,7 +189,7 @@ fn ours(
         Ok(press.release(after, &further)?.0)
     })?;
     let mut rows = vec![
-        Row::new(page::NEW, who, new.into_iter().skip(1).collect()),
+        Row::new(page::NEW, who, new),
         Row::new(page::FETCHED, who, fetched),
         Row::new(page::TESTED, who, tested),
         Row::new(page::NOTHING, who, same),

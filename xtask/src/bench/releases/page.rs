@@ -165,7 +165,7 @@ pub(super) fn table(rows: &[Row]) -> String {
 }
 
 /// Returns the medians of the steps.
-fn shares(steps: &[(Who, Vec<Steps>)]) -> String {
+pub(super) fn shares(steps: &[(Who, Vec<Steps>)]) -> String {
     let names = steps.first().and_then(|(_, turns)| turns.first());
     let names: Vec<&str> = names.into_iter().flatten().map(|(name, _)| *name).collect();
     let mut table = format!("| | {} |\n|---{}|\n", names.join(" | "), "|---".repeat(names.len()));

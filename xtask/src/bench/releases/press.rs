@@ -27,8 +27,18 @@ pub(super) struct Press<'a> {
 pub(super) type Steps = Vec<(&'static str, f64)>;
 
 /// Steps that do something where nothing is run or scanned.
-const STEPS: [&str; 9] =
-    ["assemble", "stage", "sign", "attach", "read back", "policy", "receipt", "tags", "promote"];
+const STEPS: [&str; 10] = [
+    "assemble",
+    "stage",
+    "compare",
+    "sign",
+    "attach",
+    "read back",
+    "policy",
+    "receipt",
+    "tags",
+    "promote",
+];
 
 impl<'a> Press<'a> {
     /// Makes home, key and empty registries in a folder, for layers of one form.
