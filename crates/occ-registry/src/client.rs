@@ -18,6 +18,8 @@ use crate::patience::{Limit, Patience, Tries};
 use crate::settings::Settings;
 use crate::wire::{Answer, Letter, Load, Wire};
 
+/// How many small things are asked of one registry, or given to it, at the same time; as many connections are kept.
+pub const AT_ONCE: usize = 8;
 /// Most redirects of one request that are followed.
 const REDIRECTS: usize = 5;
 

@@ -52,7 +52,7 @@ mod wire;
 pub use address::{AddressError, Scheme};
 pub use auth::ChallengeError;
 pub use blob::BlobStream;
-pub use client::{Client, Registries};
+pub use client::{AT_ONCE, Client, Registries};
 pub use copy::{Copied, Event, Kind, Part, Shelf, Whole, copy, send};
 pub use errand::{Errand, Verb};
 pub use error::{Cause, Error, Reason};

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use occ_image::{BuildPlan, Compression, Layer};
 use occ_oci::{Descriptor, ImageConfig, ManifestDigest, MediaType, Platform, Tag};
-use occ_registry::{Client, Document, Error, RawManifest};
+use occ_registry::{AT_ONCE, Client, Document, Error, RawManifest};
 use occ_trust::{Policy, Release, ReleaseError, TrustRoot, stands_for};
 
 use crate::base::BaseSeen;
@@ -50,11 +51,12 @@ pub async fn look(
         standings.iter().flat_map(|standing| standing.tags.iter().cloned()).collect();
     let planned = tags(wish, base, &known).given;
     for (place, standing) in places.iter().zip(&mut standings) {
-        for tag in planned.iter().map(|planned| &planned.tag) {
-            if let Some(is) = stands_for(place, tag).await? {
-                standing.points.push((tag.clone(), is));
-            }
-        }
+        let look = async |tag| {
+            Ok::<_, Error>(stands_for(place, tag).await?.map(|is| (Tag::clone(tag), is)))
+        };
+        let looking = planned.iter().map(|planned| look(&planned.tag));
+        let found = stream::iter(looking).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
+        standing.points = found.into_iter().flatten().collect();
     }
     Ok(standings)
 }

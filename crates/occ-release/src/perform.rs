@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_image::BuildPlan;
 use occ_oci::{Descriptor, Digest, ManifestDigest, Pinned, Platform};
-use occ_registry::{Cause, Client, Event as SendEvent, Pushed, RawManifest, copy, send};
+use occ_registry::{AT_ONCE, Cause, Client, Event as SendEvent, Pushed, RawManifest, copy, send};
 use occ_trust::{Bundle, Label, Release, Title, ToSign, attach, attach_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,8 +26,6 @@ use crate::run::Work;
 use crate::statements::statements;
 use crate::step::Step;
 
-/// How many tags are asked for at the same time.
-const AT_ONCE: usize = 8;
 const RECEIPT: &str = "receipt.json";
 const RECEIPT_SIGNATURE: &str = "bundles/receipt.signature.json";
 

@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use occ_oci::{Descriptor, Digest, Repository};
-use occ_registry::{Client, Document, Error, RawManifest};
+use occ_registry::{AT_ONCE, Client, Document, Error, RawManifest};
 use occ_trust::{Release, ReleaseError};
 use serde::{Deserialize, Serialize};
 
 use crate::look::Trust;
-
-/// How many things are asked for at the same time.
-const AT_ONCE: usize = 8;
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use occ_oci::{ManifestDigest, Repository, Tag};
-use occ_registry::{Client, Error, RawManifest};
+use occ_registry::{AT_ONCE, Client, Error, RawManifest};
 
 use crate::admission::Admission;
 use crate::asked::{Asked, is_version_tag};
@@ -15,9 +15,6 @@ use crate::judge::{Case, judge};
 use crate::policy::Policy;
 use crate::root::TrustRoot;
 use crate::verdict::{Proof, Verdict};
-
-/// How many tags are asked for or given at the same time.
-const AT_ONCE: usize = 8;
 
 /// Why images do not get their tags.
 #[derive(Debug, thiserror::Error)]

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 
 use super::whole::{Kind, Part, Whole};
 use super::{Copied, Event, Shelf, of_source};
-use crate::client::Client;
+use crate::client::{AT_ONCE, Client};
 use crate::error::{Error, Reason};
 use crate::push::{Pushed, Source};
 use crate::referrers::Unlisted;
 
-/// How many blobs, or manifests, are on their way at the same time.
-const AT_ONCE: usize = 4;
+/// How many blobs are on their way at the same time.
+const BLOBS: usize = 4;
 
 /// Sends everything to a registry, but no tag: the blobs from a shelf, or mounted from `mount` where that is
 /// on the same registry.
@@ -69,7 +69,7 @@ impl<S: Shelf> Sending<'_, S> {
             if !self.done(|done| done.begun.insert(blob.digest.clone())) {
                 continue;
             }
-            if running.len() == AT_ONCE {
+            if running.len() == BLOBS {
                 self.arrived(&mut running).await?;
             }
             let source = self.shelf.open(blob);

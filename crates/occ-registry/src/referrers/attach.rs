@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::tag::{self, Document, Found};
-use crate::client::Client;
+use crate::client::{AT_ONCE, Client};
 use crate::error::{Error, Reason};
 use crate::manifest::RawManifest;
 
@@ -16,9 +16,6 @@ use crate::manifest::RawManifest;
 const ROUNDS: usize = 30;
 /// How often a list must be found complete, a pause apart, before its writer goes away.
 const CONFIRMATIONS: usize = 2;
-
-/// How many manifests are put at the same time.
-const AT_ONCE: usize = 8;
 
 /// Where something that refers to a manifest is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,8 @@ use tokio::time::Instant;
 use super::Driver;
 use super::body::Body;
 use crate::address::Origin;
+use crate::client::AT_ONCE;
 
-/// Most that are kept for one origin.
-const MOST: usize = 8;
 /// How long one is kept. Whatever stands between here and there forgets connections without a word, after a minute
 /// at the earliest.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -64,7 +63,7 @@ impl Idle {
         let mut lines = self.lines();
         let own = lines.entry(origin).or_default();
         own.retain(|(since, _)| since.elapsed() < LONGEST);
-        if own.len() < MOST {
+        if own.len() < AT_ONCE {
             own.push((Instant::now(), line));
         }
     }

@@ -18,7 +18,7 @@ struct Registry {
     asked: Arc<Mutex<Vec<(usize, String)>>>,
 }
 
-/// What it does with a question, which is the so manieth on its connection.
+/// What it does with a question, given how many came before it on its connection.
 #[derive(Clone, Copy)]
 enum Does {
     Answers,
@@ -40,7 +40,7 @@ impl Registry {
                     converse(stream, |question, before| {
                         noted.lock().expect("no panic").push((number, question.to_owned()));
                         does(question, before)
-                    })
+                    });
                 });
             }
         });

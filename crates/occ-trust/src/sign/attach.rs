@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use occ_oci::{Descriptor, DiffId, Digest, Manifest, ManifestDigest, MediaType};
-use occ_registry::{Attached, Client, Document, Error, RawManifest, Reason};
+use occ_registry::{AT_ONCE, Attached, Client, Document, Error, RawManifest, Reason};
 use serde_json::json;
 
 use super::Bundle;
@@ -12,8 +12,6 @@ use super::legacy::LegacySignature;
 use crate::discover::{SIMPLE_SIGNING, bundle_type, legacy_tag};
 use crate::evidence::Channel;
 
-/// How many bundles are sent at the same time.
-const AT_ONCE: usize = 8;
 const ANNOTATION_CONTENT: &str = "dev.sigstore.bundle.content";
 const ANNOTATION_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 const ANNOTATION_CREATED: &str = "org.opencontainers.image.created";
