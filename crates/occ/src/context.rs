@@ -10,6 +10,7 @@ use occ_image::BuildError;
 use occ_sandbox::{AUTO, Cancel, Claim, Event, Instance, Lock, TryLock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::addressing::Addressing;
 use crate::cli::Global;
 use crate::config::{ConfigFile, Layers};
 use crate::env::Environment;
@@ -17,6 +18,17 @@ use crate::failure::Failure;
 use crate::remote::{HostName, Tunnel};
 use crate::secrets::HostSecrets;
 use crate::terminal::Terminal;
+
+/// Returns what a command that is typed next has to name: a variable still does, a flag has to be repeated.
+fn addressing(env: &Environment, instance: &Instance, host: Option<&HostName>) -> Addressing {
+    let named = env.variable("OCC_INSTANCE");
+    let is_meant = instance.is_first()
+        || named.is_some_and(|name| [instance.name(), AUTO].contains(&name.as_str()));
+    Addressing {
+        instance: (!is_meant).then(|| instance.clone()),
+        host: host.filter(|_| env.variable("OCC_HOST").is_none()).cloned(),
+    }
+}
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -40,24 +52,16 @@ impl Context {
     /// Reads the environment, and chooses the instance; a failure comes with the way to report it.
     pub(crate) fn new(global: &Global) -> Result<Self, (Terminal, Failure)> {
         let env = Environment::read();
-        let terminal = Terminal::new(global, env.no_color);
+        let mut terminal = Terminal::new(global, env.no_color);
         match global.instance.resolve(env.working_dir.as_deref()) {
             Ok(instance) => {
                 let secrets = HostSecrets::new(&env);
                 let (host, way, cancel) = (global.host.clone(), OnceLock::new(), Cancel::default());
+                terminal.speak_of(addressing(&env, &instance, host.as_ref()));
                 Ok(Self { terminal, env, instance, host, way, cancel, secrets })
             }
             Err(failure) => Err((terminal, failure)),
         }
-    }
-
-    /// Returns the instance where a command that is typed next has to name it: a variable still does, a flag
-    /// has to be repeated.
-    pub(crate) fn instance_to_name(&self) -> Option<&Instance> {
-        let named = self.env.variable("OCC_INSTANCE");
-        let needless =
-            named.is_some_and(|name| [self.instance.name(), AUTO].contains(&name.as_str()));
-        (!needless).then_some(&self.instance)
     }
 
     /// Returns the settings: defaults, file, environment.

@@ -5,12 +5,12 @@ mod registries;
 
 use occ_engine::Error as EngineError;
 use occ_image::BuildError;
-use occ_sandbox::{ApplyError, FolderProblem, Instance, ProbeError, Question, Refusal, Topic};
+use occ_sandbox::{ApplyError, FolderProblem, ProbeError, Question, Refusal, Topic};
 use serde_json::{Value, json};
 
 use self::registries::{pull_exit, pull_hints};
+use crate::addressing::Addressing;
 use crate::exit::Exit;
-use crate::remote::HostName;
 
 /// A failure as a person hears it.
 #[derive(Debug)]
@@ -56,21 +56,11 @@ impl Failure {
         self
     }
 
-    /// Makes the commands in the hints speak of an instance beside the first, so that they can be typed
-    /// as they stand.
-    pub(crate) fn speaking_of(mut self, instance: &Instance) -> Self {
+    /// Makes its commands name what they have to.
+    pub(crate) fn addressed(mut self, addressing: &Addressing) -> Self {
+        self.message = addressing.typed(&self.message);
         for hint in &mut self.hints {
-            *hint = speaking_of(hint, instance);
-        }
-        self
-    }
-
-    /// Makes the commands in the hints speak of a sandbox on another machine.
-    pub(crate) fn on_host(mut self, host: &HostName) -> Self {
-        for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--host")) {
-            for verb in ["start", "stop", "status", "logs", "password", "--instance"] {
-                *hint = hint.replace(&format!("occ {verb}"), &format!("occ --host {host} {verb}"));
-            }
+            *hint = addressing.typed(hint);
         }
         self
     }
@@ -104,40 +94,6 @@ impl Failure {
             "hints": self.hints,
         })
     }
-}
-
-/// Verbs whose meaning depends on the instance.
-const VERBS: [&str; 20] = [
-    "backup",
-    "diagnose",
-    "doctor",
-    "history",
-    "identity",
-    "install",
-    "logs",
-    "password",
-    "provenance",
-    "reset",
-    "restart",
-    "rm",
-    "rollback",
-    "setup",
-    "start",
-    "stats",
-    "status",
-    "stop",
-    "uninstall",
-    "update",
-];
-
-/// Returns a hint whose commands speak of an instance.
-pub(crate) fn speaking_of(hint: &str, instance: &Instance) -> String {
-    if instance.is_first() || hint.contains("--instance") {
-        return hint.to_owned();
-    }
-    VERBS.iter().fold(hint.to_owned(), |hint, verb| {
-        hint.replace(&format!("occ {verb}"), &format!("occ --instance {instance} {verb}"))
-    })
 }
 
 fn causes(error: &dyn std::error::Error) -> Vec<String> {
@@ -653,20 +609,5 @@ mod tests {
         assert_eq!((cannot.exit, gone.exit), (Exit::Engine, Exit::Engine));
         assert!(cannot.hints[0].ends_with("occ stop"), "{:?}", cannot.hints);
         assert!(gone.hints[0].contains("start docker"), "{:?}", gone.hints);
-    }
-
-    #[test]
-    fn hints_can_be_typed_as_they_stand_whichever_instance_is_meant() {
-        let failure = || Failure::usage("x").hint("try: occ start --port 3001");
-        let blue: Instance = "blue".parse().expect("valid");
-        let hints = |failure: Failure| failure.hints;
-        assert_eq!(
-            hints(failure().speaking_of(&Instance::first())),
-            ["try: occ start --port 3001"]
-        );
-        assert_eq!(
-            hints(failure().speaking_of(&blue)),
-            ["try: occ --instance blue start --port 3001"]
-        );
     }
 }

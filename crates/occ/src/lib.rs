@@ -2,6 +2,7 @@
 //!
 //! The only crate that talks to people, reads the environment and the clock.
 
+mod addressing;
 mod cli;
 mod commands;
 mod config;
@@ -48,21 +49,11 @@ pub fn main() -> ExitCode {
     };
     let context = match Context::new(&cli.global) {
         Ok(context) => context,
-        Err((terminal, failure)) => return terminal.failure(&failure).into(),
+        Err((terminal, failure)) => return terminal.failure(failure).into(),
     };
     let exit = match commands::run(cli.command, &context) {
         Ok(exit) => exit,
-        Err(failure) => {
-            let failure = match context.instance_to_name() {
-                Some(instance) => failure.speaking_of(instance),
-                None => failure,
-            };
-            let failure = match &context.host {
-                Some(host) if context.env.variable("OCC_HOST").is_none() => failure.on_host(host),
-                _ => failure,
-            };
-            context.terminal.failure(&failure)
-        }
+        Err(failure) => context.terminal.failure(failure),
     };
     exit.into()
 }

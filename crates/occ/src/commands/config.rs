@@ -89,7 +89,8 @@ fn show(context: &Context) -> Result<Exit, Failure> {
         text.push_str(&format!("{name:<16} {:<28} {origin}\n", value.to_string()));
     }
     if load_password(&context.home())?.is_some() {
-        text.push_str(&format!("{PASSWORD:<16} {MASK:<28} shown by: occ password\n"));
+        let how = context.terminal.typed("shown by: occ password");
+        text.push_str(&format!("{PASSWORD:<16} {MASK:<28} {how}\n"));
     }
     context.terminal.result("occ/config", &Value::Object(data), &text)?;
     Ok(Exit::Done)

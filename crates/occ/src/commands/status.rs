@@ -104,7 +104,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure>
         return context.block_on(watch(context, args.show_password));
     }
     let report = context.block_on(look(context, args.show_password))?;
-    let text = if context.terminal.quiet() { String::new() } else { text(&report) };
+    let text = if context.terminal.quiet() { String::new() } else { text(&report, context) };
     context.terminal.result("occ/status", &json!(report), &text)?;
     Ok(match (report.state, report.health.state) {
         ("running", "healthy") => Exit::Done,
@@ -120,7 +120,7 @@ async fn watch(context: &Context, show_password: bool) -> Result<Exit, Failure> 
         let report = look(context, show_password).await?;
         // How long it runs changes all the time and is no change.
         let steady = json!(Report { uptime_seconds: None, ..report.clone() });
-        if !board.show("occ/status", &steady, &json!(report), &text(&report))? {
+        if !board.show("occ/status", &steady, &json!(report), &text(&report, context))? {
             return Ok(Exit::Done);
         }
         tokio::select! {
@@ -242,7 +242,7 @@ fn container(state: ContainerState) -> Container {
     Container { name: state.name, id: state.id.0, restarts: state.restarts, isolation }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, context: &Context) -> String {
     let mut lines = vec![("State", report.state.to_owned())];
     if let Some(url) = &report.url {
         let badge = if report.exposed { "[NETWORK EXPOSED]" } else { "[LOCAL ONLY]" };
@@ -280,7 +280,7 @@ fn text(report: &Report) -> String {
     }
     let mut text: String = lines.iter().map(|(name, value)| line(name, value)).collect();
     if report.state != "running" {
-        text.push_str("Run 'occ start' to start the sandbox\n");
+        text.push_str(&context.terminal.typed("Run 'occ start' to start the sandbox\n"));
     }
     text
 }

@@ -35,7 +35,7 @@ impl Terminal {
         default: usize,
         cancel: &Cancel,
     ) -> Result<usize, Failure> {
-        people(question);
+        people(&self.typed(question));
         for (index, option) in options.iter().enumerate() {
             people(&format!("  {}. {option}", index + 1));
         }
@@ -51,7 +51,7 @@ impl Terminal {
 
     /// Asks for one line; returns it without spaces around it.
     pub(crate) async fn line(&self, question: &str, cancel: &Cancel) -> Result<String, Failure> {
-        prompt(question);
+        prompt(&self.typed(question));
         Ok(typed(cancel).await?.trim().to_owned())
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub(crate) use self::board::Board;
 pub(crate) use self::columns::columns;
 pub(crate) use self::progress::Progress;
+use crate::addressing::Addressing;
 use crate::cli::{Global, ProgressMode, When};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,6 +32,7 @@ pub(crate) struct Terminal {
     talk: Talk,
     color: bool,
     progress: ProgressMode,
+    addressing: Addressing,
 }
 
 impl Terminal {
@@ -53,7 +55,7 @@ impl Terminal {
             (false, false) => Talk::Normal,
             (false, true) => Talk::More,
         };
-        Self { json: global.json, talk, color, progress }
+        Self { json: global.json, talk, color, progress, addressing: Addressing::default() }
     }
 
     /// Returns whether results are wanted as JSON.
@@ -106,7 +108,7 @@ impl Terminal {
     /// Tells a person something.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet() {
-            people(text);
+            people(&self.addressing.typed(text));
         }
     }
 
@@ -115,8 +117,19 @@ impl Terminal {
         self.say(&format!("{}: {text}", self.paint("33", "warning")));
     }
 
+    /// Has the commands that people are told to type speak of a sandbox from now on.
+    pub(crate) fn speak_of(&mut self, addressing: Addressing) {
+        self.addressing = addressing;
+    }
+
+    /// Returns a text whose commands can be typed as they stand.
+    pub(crate) fn typed(&self, text: &str) -> String {
+        self.addressing.typed(text)
+    }
+
     /// Reports a failure and returns its exit code.
-    pub(crate) fn failure(&self, failure: &Failure) -> Exit {
+    pub(crate) fn failure(&self, failure: Failure) -> Exit {
+        let failure = failure.addressed(&self.addressing);
         if self.json {
             let error = json!({ "schema": "occ/error", "version": 1, "error": failure.json() });
             // The failure to report is the one that counts.

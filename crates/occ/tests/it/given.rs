@@ -93,6 +93,8 @@ fn pw_009_pw_010_variables_are_set_listed_and_removed_and_the_last_write_wins() 
     bench.run(["env", "list"]).success().prints("A=2 (config)\n").prints("B=x,y (config)\n");
     let set = bench.run(["env", "set", "A=3", "C=a=b"]).success();
     let _set = set.says("Restart required for changes to take effect");
+    let set = bench.run(["--instance", "blue", "env", "set", "A=3"]).success();
+    set.says("Restart required for changes to take effect: occ --instance blue restart");
     let values = bench.run(["config", "get", "container_env"]).success().stdout;
     assert_eq!(values, "[\"A=3\",\"B=x,y\",\"C=a=b\"]\n");
     bench.run(["env", "remove", "A", "B"]).success();

@@ -20,7 +20,7 @@ use super::own_container;
 use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, speaking_of};
+use crate::failure::Failure;
 
 /// Arguments of `occ doctor`.
 #[derive(Debug, Args)]
@@ -87,10 +87,8 @@ async fn examine(context: &Context) -> Vec<Check> {
     );
     checks.extend(image.into_iter().chain(sandbox).chain(network));
     checks.push(tools::check(context));
-    if let Some(instance) = context.instance_to_name() {
-        for hint in checks.iter_mut().flat_map(|check| &mut check.hints) {
-            *hint = speaking_of(hint, instance);
-        }
+    for hint in checks.iter_mut().flat_map(|check| &mut check.hints) {
+        *hint = context.terminal.typed(hint);
     }
     checks
 }
