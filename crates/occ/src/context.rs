@@ -50,7 +50,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// Reads the environment, and chooses the instance; a failure comes with the way to report it.
-    pub(crate) fn new(global: &Global) -> Result<Self, (Terminal, Failure)> {
+    pub(crate) fn new(global: &Global) -> Result<Self, Box<(Terminal, Failure)>> {
         let env = Environment::read();
         let mut terminal = Terminal::new(global, env.no_color);
         match global.instance.resolve(env.working_dir.as_deref()) {
@@ -60,7 +60,7 @@ impl Context {
                 terminal.speak_of(addressing(&env, &instance, host.as_ref()));
                 Ok(Self { terminal, env, instance, host, way, cancel, secrets })
             }
-            Err(failure) => Err((terminal, failure)),
+            Err(failure) => Err(Box::new((terminal, failure))),
         }
     }
 

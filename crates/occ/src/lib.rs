@@ -49,7 +49,10 @@ pub fn main() -> ExitCode {
     };
     let context = match Context::new(&cli.global) {
         Ok(context) => context,
-        Err((terminal, failure)) => return terminal.failure(failure).into(),
+        Err(early) => {
+            let (terminal, failure) = *early;
+            return terminal.failure(failure).into();
+        }
     };
     let exit = match commands::run(cli.command, &context) {
         Ok(exit) => exit,

@@ -104,7 +104,7 @@ impl Builder {
 
     /// Returns the folder of the workshop in the cache.
     pub(super) fn workshop(&self) -> PathBuf {
-        self.cache.join("opencode-cloud/workshop-v2")
+        self.cache.join("opencode-cloud/workshop-v3")
     }
 
     /// Removes layers from the cache, as if they had never been made.

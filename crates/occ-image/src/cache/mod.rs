@@ -1,11 +1,11 @@
 //! What is kept from one build to the next: files of others by digest, finished layers by key.
 //!
 //! ```text
-//! workshop-v2/files/ALGORITHM-HEX      a file of somebody else
-//! workshop-v2/layers/KEY.json          what a layer is, written last: without it the layer does not count
-//! workshop-v2/layers/KEY.tar[.gz|.zst] the layer in the forms that were asked for
-//! workshop-v2/locks/NAME               held while NAME is being made
-//! workshop-v2/work/NAME                half-made things, swept up when their maker is gone
+//! workshop-v3/files/ALGORITHM-HEX      a file of somebody else
+//! workshop-v3/layers/KEY.json          what a layer is, written last: without it the layer does not count
+//! workshop-v3/layers/KEY.tar[.gz|.zst] the layer in the forms that were asked for
+//! workshop-v3/locks/NAME               held while NAME is being made
+//! workshop-v3/work/NAME                half-made things, swept up when their maker is gone
 //! ```
 //!
 //! Everything appears by a rename of something finished, so a build that is killed leaves nothing wrong
@@ -33,8 +33,8 @@ pub use layer::{Blob, Layer};
 pub use prune::{CacheEntry, EntryKind, Pruned, list, prune};
 pub use work::{WorkFolder, work_folder};
 
-/// Name of the folder inside the workshop's; another form of it would have another.
-const FOLDER: &str = "workshop-v2";
+/// Name of the folder inside the workshop's. What is kept in another form, or compressed otherwise, has another.
+const FOLDER: &str = "workshop-v3";
 
 /// The cache of one build.
 #[derive(Clone, Copy)]

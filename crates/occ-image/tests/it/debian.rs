@@ -103,7 +103,7 @@ fn every_package_is_locked_once_in_the_group_that_needs_it_first() {
         assert_eq!(all, packages.len());
         for pin in lock.groups(architecture).flat_map(|group| &group.packages) {
             assert!(pin.architecture.is_none_or(|own| own == architecture), "{pin:?}");
-            let file = format!("cache/workshop-v2/files/sha256-{}", pin.digest.hex());
+            let file = format!("cache/workshop-v3/files/sha256-{}", pin.digest.hex());
             assert_eq!(fs::metadata(shop.path(&file)).unwrap().len(), pin.size, "{pin:?}");
         }
     }
@@ -147,7 +147,7 @@ fn a_base_is_the_same_bytes_again_and_every_path_is_in_one_layer() {
     let lock = shop.lock(&recipe, None, Upgrade::Needed).unwrap();
     let image = shop.build(plan(&recipe, &lock)).unwrap();
     let files = files(&image);
-    assert!(empty(&shop.workshop.temp_dir) && empty(&shop.path("cache/workshop-v2/work")));
+    assert!(empty(&shop.workshop.temp_dir) && empty(&shop.path("cache/workshop-v3/work")));
 
     // Two groups, what scripts made, and the guest's files.
     assert_eq!(image.layers.len(), 4);
@@ -206,7 +206,7 @@ fn a_base_is_the_same_bytes_again_and_every_path_is_in_one_layer() {
     );
 
     // Again, on a machine with other habits.
-    fs::remove_dir_all(shop.path("cache/workshop-v2/layers")).unwrap();
+    fs::remove_dir_all(shop.path("cache/workshop-v3/layers")).unwrap();
     let mut other = Shop::new();
     other.workshop.cache_dir = shop.workshop.cache_dir.clone();
     other.workshop.programs.mmdebstrap = shop.script(

@@ -39,7 +39,7 @@ fn pin(name: &str, version: &str, bytes: &[u8]) -> DebianPin {
 }
 
 pub(crate) fn no_leftovers(shop: &Shop) {
-    for folder in [shop.workshop.temp_dir.clone(), shop.path("cache/workshop-v2/work")] {
+    for folder in [shop.workshop.temp_dir.clone(), shop.path("cache/workshop-v3/work")] {
         let left: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
@@ -211,7 +211,7 @@ fn tar_with(path: &str) -> Vec<u8> {
 /// Builds a base of one package file that is in the cache under its right digest.
 fn build_of(shop: &Shop, bytes: &[u8]) -> BuildError {
     let pin = pin("evil", "1", bytes);
-    let folder = shop.path("cache/workshop-v2/files");
+    let folder = shop.path("cache/workshop-v3/files");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(format!("sha256-{}", pin.digest.hex())), bytes).unwrap();
     shop.build(plan_of(native(), &[pin])).unwrap_err()

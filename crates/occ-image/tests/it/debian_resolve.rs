@@ -278,7 +278,7 @@ fn files_are_kept_once_and_not_asked_for_again() {
     assert_eq!(shop.lock(&recipe, Some(&lock), Upgrade::Needed).unwrap(), lock);
 
     let pin = &lock.debian[0].packages[0];
-    let kept = shop.path(&format!("cache/workshop-v2/files/sha256-{}", pin.digest.hex()));
+    let kept = shop.path(&format!("cache/workshop-v3/files/sha256-{}", pin.digest.hex()));
     fs::write(kept, "damaged").unwrap();
     let error = shop.lock(&recipe, Some(&lock), Upgrade::Needed).unwrap_err();
     let BuildError::ProgramFailed { tail, .. } = error else { panic!("{error}") };
@@ -290,7 +290,7 @@ fn files_are_kept_once_and_not_asked_for_again() {
 fn a_file_that_is_not_the_promised_one_is_not_used() {
     let shop = shop_of(&[("app", "1", "app", "")], &[]);
     let lock = shop.lock(&recipe(&[("one", &["app"])]), None, Upgrade::Needed).unwrap();
-    let files = shop.path("cache/workshop-v2/files");
+    let files = shop.path("cache/workshop-v3/files");
     fs::remove_dir_all(&files).unwrap();
     let pin = lock.debian[0].packages.iter().find(|pin| pin.name == "app").unwrap();
     let other = DebianPin { digest: Digest::sha256(b"something else"), ..pin.clone() };
@@ -328,6 +328,6 @@ fn a_disk_that_is_full_before_all_packages_are_there_is_named_and_what_came_is_k
         no_leftovers(&shop);
     }
     let base = pins.iter().find(|pin| pin.name == "base").unwrap();
-    let kept = cache.join(format!("workshop-v2/files/sha256-{}", base.digest.hex()));
+    let kept = cache.join(format!("workshop-v3/files/sha256-{}", base.digest.hex()));
     assert_eq!(fs::read(kept).unwrap(), b"base 1 amd64");
 }

@@ -9,9 +9,7 @@ use super::format::{Block, Format};
 
 const LEVEL: i32 = 3;
 
-/// Frames need nothing around them.
-pub(super) const FORMAT: Format =
-    Format { size: 4 << 20, start: &[], compress, end: |_| Vec::new() };
+pub(super) const FORMAT: Format = Format { size: 4 << 20, compress };
 
 fn compress(block: &mut Block) -> io::Result<()> {
     // A context that was used before may find other matches than a new one.

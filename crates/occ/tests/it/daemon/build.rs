@@ -21,7 +21,7 @@ fn a_full_disk_while_building_is_named_and_nothing_half_made_stays() {
         bench.in_own_mounts(
             &format!("mkdir -p {0}; mount -t tmpfs -o size={size} none {0}", cache.display()),
             &format!(
-                "echo \"left: $(find {}/opencode-cloud/workshop-v2/work -mindepth 1 | wc -l)\"",
+                "echo \"left: $(find {}/opencode-cloud/workshop-v3/work -mindepth 1 | wc -l)\"",
                 cache.display()
             ),
         );

@@ -104,7 +104,7 @@ fn an_interrupted_build_leaves_no_program_and_no_half_made_layer() {
         thread::sleep(Duration::from_millis(1500));
         start.interrupt();
         start.finish_within(Duration::from_secs(30)).code(130);
-        let folder = bench.home().join("cache/opencode-cloud/workshop-v2/work");
+        let folder = bench.home().join("cache/opencode-cloud/workshop-v3/work");
         let half: Vec<_> =
             std::fs::read_dir(folder).unwrap().flatten().map(|it| it.path()).collect();
         assert_eq!(half, Vec::<std::path::PathBuf>::new(), "{moment}");

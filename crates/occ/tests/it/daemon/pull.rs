@@ -285,7 +285,7 @@ fn an_image_of_the_engine_is_pushed_and_is_the_same_image_where_it_is_pulled() {
     stage.assert_nothing_loaded();
     let pulled = stage.bench.run(["image", "pull", &names[1], "--json"]).success().data();
     assert_eq!(pulled["image"], image.id());
-    let left = std::fs::read_dir(stage.bench.home().join("cache/opencode-cloud/workshop-v2/work"));
+    let left = std::fs::read_dir(stage.bench.home().join("cache/opencode-cloud/workshop-v3/work"));
     assert_eq!(left.map_or(0, Iterator::count), 0, "what was exported is still there");
     stage
         .bench
