@@ -71,6 +71,18 @@ pub enum Objection {
         /// What the clock says.
         now: Timestamp,
     },
+    /// A release that is to be made is older than one that is there.
+    #[error(
+        "{of} was made at {then}, and this release says that it was made at {created}, before it"
+    )]
+    Earlier {
+        /// Which one is there.
+        of: Channel,
+        /// When it was made.
+        then: Timestamp,
+        /// When the other one says it was made.
+        created: Timestamp,
+    },
 }
 
 /// What a plan is held against.
@@ -174,9 +186,10 @@ fn clock(plan: &ReleasePlan, measure: &Measure<'_>, objections: &mut Vec<Objecti
     if plan.created.duration_since(now) > SKEW {
         wrong("this release".to_owned(), plan.created);
     }
-    if let Some((channel, then)) = measure.newest
-        && (then.duration_since(now) > SKEW || then > plan.created)
-    {
-        wrong(channel.to_string(), then);
+    let Some((of, then)) = measure.newest else { return };
+    if then.duration_since(now) > SKEW {
+        wrong(of.to_string(), then);
+    } else if then > plan.created {
+        objections.push(Objection::Earlier { of, then, created: plan.created });
     }
 }

@@ -113,6 +113,12 @@ async fn a_version_that_is_there_is_refused_and_so_is_a_clock_that_is_behind() {
         now: plan.created,
     };
     assert!(matches!(lint(&plan, &measure).as_slice(), [Objection::Clock { .. }]));
+    let then = plan.created + jiff::SignedDuration::from_mins(1);
+    let later = plan.created + jiff::SignedDuration::from_hours(1);
+    let measure = Measure { newest: Some((first.channel, then)), now: later, ..measure };
+    let created = plan.created;
+    let earlier = [Objection::Earlier { of: first.channel, then, created }];
+    assert_eq!(lint(&plan, &measure), earlier, "the clock is right, and the plan older");
 }
 
 #[tokio::test]
