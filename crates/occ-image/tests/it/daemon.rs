@@ -289,7 +289,10 @@ fn a_second_build_finds_everything(plan: &BuildPlan, image: &Image) {
     let observer = |event| events.lock().unwrap().push(event);
     let plans = std::slice::from_ref(plan);
     let again = build(plans, None, &shared(), &observer, &AtomicBool::new(false)).unwrap();
-    assert_eq!(again, std::slice::from_ref(image));
+    let [again] = again.as_slice() else { panic!("one plan makes one image") };
+    // The forms of its layers may be others: somebody else who builds at this moment can have asked for one.
+    assert_eq!(again.key, image.key);
+    assert!(again.config() == image.config(), "the same plan made another image");
     let events = events.into_inner().unwrap();
     assert!(events.iter().all(|event| matches!(event, Event::Reused(_))), "{events:?}");
 }
