@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::LOCATION;
@@ -137,6 +138,14 @@ impl Client {
     #[must_use]
     pub fn once(&self) -> Self {
         Self { patience: self.patience.once(), ..self.clone() }
+    }
+
+    /// Returns the same client, which waits so long for other writers of a list (see [`Patience::settle`]).
+    #[must_use]
+    pub fn settling(&self, settle: Duration) -> Self {
+        let mut client = self.clone();
+        client.patience.settle = settle;
+        client
     }
 
     /// Returns the size of one piece of an upload, in bytes.

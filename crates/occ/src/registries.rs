@@ -1,7 +1,6 @@
 //! The way to registries, as the settings and the environment have it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use occ_oci::Host;
 use occ_registry::{
@@ -15,9 +14,6 @@ use crate::env::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::trust::notary;
-
-/// How long a release waits before it looks whether somebody else replaced a list that it wrote.
-const SETTLE_IN_TURN: Duration = Duration::from_millis(100);
 
 impl Context {
     /// Returns where images come from that are not built; the settings are read when one is wanted.
@@ -38,21 +34,8 @@ impl Context {
 
     /// Returns the way to registries as settings that were read before have it.
     pub(crate) fn registries_of(&self, config: &Config) -> Result<Registries, Failure> {
-        self.registry_settings(config).map(Registries::new)
-    }
-
-    /// Returns the way to registries for a release: it has its turn there, and what it attaches something to has no
-    /// name yet. Hardly anybody else writes those lists then, so that less time is given to them; and all of it is read
-    /// back.
-    pub(crate) fn registries_in_turn(&self, config: &Config) -> Result<Registries, Failure> {
-        let mut settings = self.registry_settings(config)?;
-        settings.patience.settle = SETTLE_IN_TURN;
-        Ok(Registries::new(settings))
-    }
-
-    fn registry_settings(&self, config: &Config) -> Result<Settings, Failure> {
         let settings = settings(&self.env, &config.insecure_registries);
-        settings.map_err(|error| Failure::of(Exit::Config, &*error))
+        settings.map(Registries::new).map_err(|error| Failure::of(Exit::Config, &*error))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `occ release plan`, `run` and `resume`.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use clap::Args;
 use occ_image::BuildPlan;
@@ -21,6 +22,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::image_source::ImageSource;
 use crate::terminal::Progress;
+
+/// How long a release that has its turn waits before it looks whether somebody else replaced a list that it wrote. What
+/// it attaches something to has no name yet, so that hardly anybody else writes there; and all of it is read back.
+const SETTLE_IN_TURN: Duration = Duration::from_millis(100);
 
 /// Arguments of `occ release plan`.
 #[derive(Debug, Args)]
@@ -296,10 +301,12 @@ impl Pressing<'_> {
         let channel = journal.plan().channel;
         let progress = context.terminal.progress();
         let observer = |event: Event| told(&event, &progress, context);
+        let places: Vec<_> =
+            self.grounds.places.iter().map(|place| place.settling(SETTLE_IN_TURN)).collect();
         let press = Press {
             source: Source { recipe: &self.source.recipe, lock: self.source.lock()? },
             builds: self.builds,
-            places: &self.grounds.places,
+            places: &places,
             policy: &self.grounds.notary.policy,
             root: &self.grounds.notary.root,
             ports: &hands,

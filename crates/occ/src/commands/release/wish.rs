@@ -109,7 +109,7 @@ impl PlaceArgs {
 impl Grounds {
     pub(super) fn of(names: &[Repository], context: &Context) -> Result<Self, Failure> {
         let config = context.layers()?.config();
-        let way = context.registries_in_turn(&config)?;
+        let way = context.registries_of(&config)?;
         let places = names.iter().map(|name| way.client(name)).collect::<Result<_, _>>()?;
         let notary = notary(&context.env, config.verification)
             .map_err(|error| Failure::of(Exit::Config, &error))?;
